@@ -1,0 +1,128 @@
+// swift-tools-version: 6.2
+import PackageDescription
+
+// Each setting closes a class of mistakes; see docs/decisions/0001-package-and-modules.md.
+let strict: [SwiftSetting] = [
+  .enableUpcomingFeature("ExistentialAny"),  // SE-0335
+  .enableUpcomingFeature("InternalImportsByDefault"),  // SE-0409
+  .enableUpcomingFeature("MemberImportVisibility"),  // SE-0444
+  .enableUpcomingFeature("InferIsolatedConformances"),  // SE-0470
+  .enableUpcomingFeature("NonisolatedNonsendingByDefault"),  // SE-0461
+  .treatAllWarnings(as: .error),
+]
+
+let cStrict: [CSetting] = [.unsafeFlags(["-Wall", "-Wextra", "-Werror"])]
+
+// The shipped executables carry the Swift runtime: a board has no Swift installed.
+let standalone: [LinkerSetting] = [
+  .unsafeFlags(["-static-stdlib"], .when(configuration: .release))
+]
+
+let package = Package(
+  name: "edge-agent",
+  products: [
+    .executable(name: "edge-agent", targets: ["EdgeAgent"]),
+    .executable(name: "mine-simulator", targets: ["MineSimulator"]),
+    .executable(name: "edge-receive", targets: ["EdgeReceive"]),
+  ],
+  dependencies: [
+    .package(url: "https://github.com/apple/swift-argument-parser", from: "1.8.2")
+  ],
+  targets: [
+    .target(name: "Telemetry", swiftSettings: strict),
+
+    .target(name: "CLinux", path: "Sources/LinuxSystem/CLinux", cSettings: cStrict),
+    .target(
+      name: "LinuxSystem", dependencies: ["Telemetry", "CLinux"], exclude: ["CLinux"],
+      swiftSettings: strict),
+
+    .systemLibrary(
+      name: "CYaml", path: "Sources/ConfigurationFile/CYaml", pkgConfig: "yaml-0.1",
+      providers: [.apt(["libyaml-dev"])]),
+    .target(
+      name: "ConfigurationFile", dependencies: ["CYaml"], exclude: ["CYaml"],
+      swiftSettings: strict),
+
+    .systemLibrary(
+      name: "CModbus", path: "Sources/Drivers/CModbus", pkgConfig: "libmodbus",
+      providers: [.apt(["libmodbus-dev"])]),
+    .target(
+      name: "Drivers", dependencies: ["Telemetry", "LinuxSystem", "CModbus"],
+      exclude: ["CModbus"], swiftSettings: strict),
+
+    .target(
+      name: "Buffering", dependencies: ["Telemetry", "LinuxSystem"], swiftSettings: strict),
+
+    .systemLibrary(
+      name: "CMosquitto", path: "Sources/MQTT/CMosquitto", pkgConfig: "libmosquitto",
+      providers: [.apt(["libmosquitto-dev"])]),
+    .target(
+      name: "MQTT", dependencies: ["LinuxSystem", "CMosquitto"], exclude: ["CMosquitto"],
+      swiftSettings: strict),
+    .target(
+      name: "Uplink", dependencies: ["Telemetry", "LinuxSystem", "Buffering", "MQTT"],
+      swiftSettings: strict),
+
+    .executableTarget(
+      name: "EdgeAgent",
+      dependencies: [
+        "Telemetry", "LinuxSystem", "ConfigurationFile", "Drivers", "Buffering", "Uplink",
+        .product(name: "ArgumentParser", package: "swift-argument-parser"),
+      ],
+      swiftSettings: strict, linkerSettings: standalone),
+
+    .executableTarget(
+      name: "MineSimulator",
+      dependencies: [
+        "Telemetry", "LinuxSystem", "ConfigurationFile",
+        .product(name: "ArgumentParser", package: "swift-argument-parser"),
+      ],
+      swiftSettings: strict, linkerSettings: standalone),
+
+    .systemLibrary(
+      name: "CSQLite", path: "Sources/EdgeReceive/CSQLite", pkgConfig: "sqlite3",
+      providers: [.apt(["libsqlite3-dev"])]),
+    .executableTarget(
+      name: "EdgeReceive",
+      dependencies: [
+        "Telemetry", "LinuxSystem", "MQTT", "CSQLite",
+        .product(name: "ArgumentParser", package: "swift-argument-parser"),
+      ],
+      exclude: ["CSQLite"], swiftSettings: strict, linkerSettings: standalone),
+
+    .target(
+      name: "TestSupport", dependencies: ["Telemetry", "LinuxSystem", "Buffering"],
+      path: "Tests/Support", swiftSettings: strict),
+    .testTarget(name: "TelemetryTests", dependencies: ["Telemetry", "TestSupport"]),
+    .testTarget(
+      name: "LinuxSystemTests", dependencies: ["LinuxSystem", "Telemetry", "TestSupport"]),
+    .testTarget(
+      name: "ConfigurationFileTests", dependencies: ["ConfigurationFile", "TestSupport"]),
+    .testTarget(
+      name: "DriversTests",
+      dependencies: ["Drivers", "Telemetry", "LinuxSystem", "TestSupport"]),
+    .testTarget(
+      name: "BufferingTests",
+      dependencies: ["Buffering", "Telemetry", "LinuxSystem", "TestSupport"]),
+    .testTarget(
+      name: "UplinkTests",
+      dependencies: ["Uplink", "MQTT", "Buffering", "Telemetry", "LinuxSystem", "TestSupport"]),
+    .testTarget(
+      name: "EdgeAgentTests",
+      dependencies: [
+        "EdgeAgent", "ConfigurationFile", "Drivers", "Buffering", "Uplink", "Telemetry",
+        "TestSupport",
+      ]),
+    .testTarget(
+      name: "MineSimulatorTests",
+      dependencies: ["MineSimulator", "Telemetry", "ConfigurationFile", "TestSupport"]),
+    .testTarget(
+      name: "EdgeReceiveTests",
+      dependencies: ["EdgeReceive", "Telemetry", "TestSupport"]),
+    .testTarget(
+      name: "IntegrationTests",
+      dependencies: ["Telemetry", "LinuxSystem", "TestSupport"]),
+  ],
+  swiftLanguageModes: [.v6],
+  cLanguageStandard: .gnu11
+)

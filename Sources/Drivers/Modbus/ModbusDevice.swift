@@ -1,0 +1,136 @@
+public import Telemetry
+
+/// The four address spaces of Modbus, by the contract's table keys.
+public enum ModbusTable: String, Sendable, Hashable, CaseIterable {
+  case coil
+  case discrete
+  case input
+  case holding
+
+  /// Whether an address holds one bit; else it holds 16.
+  public var holdsBits: Bool { self == .coil || self == .discrete }
+}
+
+/// How a point's registers are read as a number.
+public enum RegisterType: Sendable, Hashable {
+  /// A coil or discrete input.
+  case bool
+  /// One bit of a register, 0 the least significant.
+  case bit(UInt8)
+  case int16, uint16, int32, uint32, int64, uint64
+  case float32, float64
+
+  /// How many addresses the value takes, from its first.
+  public var addressCount: Int {
+    switch self {
+    case .bool, .bit, .int16, .uint16: 1
+    case .int32, .uint32, .float32: 2
+    case .int64, .uint64, .float64: 4
+    }
+  }
+}
+
+/// Order of the bytes A (most significant) to D of a 32-bit value as they come over the wire; 64-bit
+/// values follow the same pattern, words and bytes within words each forward or reversed.
+public enum ByteOrder: String, Sendable, Hashable, CaseIterable {
+  case abcd = "ABCD"
+  case badc = "BADC"
+  case cdab = "CDAB"
+  case dcba = "DCBA"
+}
+
+/// An exact decimal number of the configuration, `mantissa × 10^-decimals`.
+public struct DecimalNumber: Sendable, Hashable {
+  /// The digits as one integer.
+  public var mantissa: Int64
+  /// How many of the digits stand behind the decimal point.
+  public var decimals: UInt8
+
+  /// Makes a number of its parts.
+  public init(mantissa: Int64, decimals: UInt8) {
+    self.mantissa = mantissa
+    self.decimals = decimals
+  }
+}
+
+/// One point of a Modbus device: where it stands and how it is read. Value = register × scale +
+/// offset.
+public struct ModbusPoint: Sendable, Hashable {
+  /// The point's name, its unit of measure, range and location.
+  public var description: PointDescription
+  /// The table it stands in.
+  public var table: ModbusTable
+  /// The 0-based wire address of its first register or bit.
+  public var address: UInt16
+  /// How the registers are read.
+  public var type: RegisterType
+  /// Order of bytes and words.
+  public var order: ByteOrder
+  /// `nil`: 1.
+  public var scale: DecimalNumber?
+  /// `nil`: 0.
+  public var offset: DecimalNumber?
+  /// Milliseconds between readings.
+  public var everyMilliseconds: Int64
+
+  /// Makes a point.
+  public init(
+    description: PointDescription, table: ModbusTable, address: UInt16, type: RegisterType,
+    order: ByteOrder = .abcd, scale: DecimalNumber? = nil, offset: DecimalNumber? = nil,
+    everyMilliseconds: Int64
+  ) {
+    self.description = description
+    self.table = table
+    self.address = address
+    self.type = type
+    self.order = order
+    self.scale = scale
+    self.offset = offset
+    self.everyMilliseconds = everyMilliseconds
+  }
+}
+
+/// A Modbus device: a unit on a bus, with points.
+public struct ModbusDevice: Sendable, Hashable {
+  /// The device's configured name.
+  public var name: String
+  /// The unit (slave address), 1…247.
+  public var unit: UInt8
+  /// Its points, in the configuration's order; samples index them so.
+  public var points: [ModbusPoint]
+
+  /// Makes a device.
+  public init(name: String, unit: UInt8, points: [ModbusPoint]) {
+    self.name = name
+    self.unit = unit
+    self.points = points
+  }
+}
+
+/// How a bus is reached.
+public enum ModbusEndpoint: Sendable, Hashable {
+  /// Modbus TCP; `host` is a name or an address.
+  case tcp(host: String, port: UInt16)
+}
+
+/// A bus with its devices, as configured.
+public struct ModbusBusDefinition: Sendable, Hashable {
+  /// The bus's configured name.
+  public var name: String
+  /// How it is reached.
+  public var endpoint: ModbusEndpoint
+  /// How long an answer may take, in milliseconds, from the end of the request.
+  public var timeoutMilliseconds: Int64
+  /// The devices on it.
+  public var devices: [ModbusDevice]
+
+  /// Makes a bus.
+  public init(
+    name: String, endpoint: ModbusEndpoint, timeoutMilliseconds: Int64, devices: [ModbusDevice]
+  ) {
+    self.name = name
+    self.endpoint = endpoint
+    self.timeoutMilliseconds = timeoutMilliseconds
+    self.devices = devices
+  }
+}

@@ -1,0 +1,43 @@
+#define _GNU_SOURCE
+#include "CLinux.h"
+
+#include <pthread.h>
+#include <sys/eventfd.h>
+#include <sys/file.h>
+#include <sys/timex.h>
+#include <time.h>
+
+int CLinux_set_thread_name(const char *name) {
+  return pthread_setname_np(pthread_self(), name);
+}
+
+int CLinux_eventfd(void) { return eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK); }
+
+int CLinux_clock_is_synchronised(void) {
+  struct timex state = {0};
+  if (adjtimex(&state) == -1) return -1;
+  return (state.status & STA_UNSYNC) == 0;
+}
+
+static int64_t nanoseconds(clockid_t clock) {
+  struct timespec now = {0, 0};
+  clock_gettime(clock, &now);
+  return (int64_t)now.tv_sec * 1000000000 + now.tv_nsec;
+}
+
+void CLinux_clocks(int64_t *boot_ns, int64_t *real_ns) {
+  *boot_ns = nanoseconds(CLOCK_BOOTTIME);
+  *real_ns = nanoseconds(CLOCK_REALTIME);
+}
+
+int CLinux_try_lock(int fd) { return flock(fd, LOCK_EX | LOCK_NB); }
+
+int CLinux_cond_init_monotonic(pthread_cond_t *condition) {
+  pthread_condattr_t attributes;
+  int error = pthread_condattr_init(&attributes);
+  if (error != 0) return error;
+  error = pthread_condattr_setclock(&attributes, CLOCK_MONOTONIC);
+  if (error == 0) error = pthread_cond_init(condition, &attributes);
+  pthread_condattr_destroy(&attributes);
+  return error;
+}

@@ -1,0 +1,29 @@
+#ifndef CLINUX_H
+#define CLINUX_H
+
+#include <stdint.h>
+
+// What Swift's Glibc module does not show, because glibc hides it behind feature macros or
+// because it is a macro itself. Every function returns what the call it names returns; on failure
+// errno is set.
+
+// pthread_setname_np is _GNU_SOURCE only. Names are cut by the kernel at 15 bytes.
+int CLinux_set_thread_name(const char *name);
+
+// <sys/eventfd.h> has no module. Counter, non-blocking, closed on exec.
+int CLinux_eventfd(void);
+
+// clock_adjtime's state word: 1 if the kernel clock is synchronised, 0 if not, -1 on failure.
+int CLinux_clock_is_synchronised(void);
+
+// CLOCK_BOOTTIME and CLOCK_REALTIME read as close together as two calls can be.
+void CLinux_clocks(int64_t *boot_ns, int64_t *real_ns);
+
+// <sys/file.h>'s flock: 0, or -1 with EWOULDBLOCK when another process holds the lock.
+int CLinux_try_lock(int fd);
+
+// A condition variable that waits on CLOCK_MONOTONIC: the default waits on wall time, which steps.
+#include <pthread.h>
+int CLinux_cond_init_monotonic(pthread_cond_t *condition);
+
+#endif

@@ -1,0 +1,57 @@
+/// What the retained `health` topic says of the agent, without the part that is different for each
+/// destination. A value: whoever holds one sees one moment.
+public struct HealthReport: Sendable, Hashable {
+  /// A bus, device, line or destination by name.
+  public struct Part: Sendable, Hashable {
+    /// What the part is.
+    public enum Kind: String, Sendable, Hashable, CaseIterable {
+      case bus
+      case device
+      case line
+      case destination
+    }
+
+    /// Bus, device, line or destination.
+    public var kind: Kind
+    /// Its configured name.
+    public var name: String
+    /// `nil` while it does its work, else what is wrong, such as `timeout`.
+    public var fault: String?
+    /// Unix milliseconds since when `fault` (or its absence) has held.
+    public var since: Int64
+    /// Unix milliseconds of its newest good value; `nil` where there was none yet or none applies.
+    public var newestValue: Int64?
+
+    /// Makes a part's entry.
+    public init(kind: Kind, name: String, fault: String?, since: Int64, newestValue: Int64?) {
+      self.kind = kind
+      self.name = name
+      self.fault = fault
+      self.since = since
+      self.newestValue = newestValue
+    }
+  }
+
+  /// When the report was made.
+  public var time: Timestamp
+  /// Every configured part, in the configuration's order.
+  public var parts: [Part]
+  /// `nil` while the store takes what it is given, else why not.
+  public var storeFault: String?
+
+  /// Makes a report.
+  public init(time: Timestamp, parts: [Part], storeFault: String?) {
+    self.time = time
+    self.parts = parts
+    self.storeFault = storeFault
+  }
+
+  /// Whether nothing at all is wrong.
+  public var isHealthy: Bool { storeFault == nil && parts.allSatisfy { $0.fault == nil } }
+}
+
+/// Where an uplink asks for the agent's health when it is about to publish it.
+public protocol HealthSource: Sendable {
+  /// The agent's health at this moment.
+  func report() -> HealthReport
+}
