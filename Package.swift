@@ -40,7 +40,7 @@ let package = Package(
       name: "CYaml", path: "Sources/ConfigurationFile/CYaml", pkgConfig: "yaml-0.1",
       providers: [.apt(["libyaml-dev"])]),
     .target(
-      name: "ConfigurationFile", dependencies: ["CYaml"], exclude: ["CYaml"],
+      name: "ConfigurationFile", dependencies: ["LinuxSystem", "CYaml"], exclude: ["CYaml"],
       swiftSettings: strict),
 
     .systemLibrary(
