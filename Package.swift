@@ -100,7 +100,7 @@ let package = Package(
       name: "ConfigurationFileTests", dependencies: ["ConfigurationFile", "TestSupport"]),
     .testTarget(
       name: "DriversTests",
-      dependencies: ["Drivers", "Telemetry", "LinuxSystem", "TestSupport"]),
+      dependencies: ["Drivers", "CModbus", "Telemetry", "LinuxSystem", "TestSupport"]),
     .testTarget(
       name: "BufferingTests",
       dependencies: ["Buffering", "Telemetry", "LinuxSystem", "TestSupport"]),
