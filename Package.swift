@@ -40,7 +40,7 @@ let package = Package(
       name: "CYaml", path: "Sources/ConfigurationFile/CYaml", pkgConfig: "yaml-0.1",
       providers: [.apt(["libyaml-dev"])]),
     .target(
-      name: "ConfigurationFile", dependencies: ["CYaml"], exclude: ["CYaml"],
+      name: "ConfigurationFile", dependencies: ["LinuxSystem", "CYaml"], exclude: ["CYaml"],
       swiftSettings: strict),
 
     .systemLibrary(
@@ -100,7 +100,7 @@ let package = Package(
       name: "ConfigurationFileTests", dependencies: ["ConfigurationFile", "TestSupport"]),
     .testTarget(
       name: "DriversTests",
-      dependencies: ["Drivers", "Telemetry", "LinuxSystem", "TestSupport"]),
+      dependencies: ["Drivers", "CModbus", "Telemetry", "LinuxSystem", "TestSupport"]),
     .testTarget(
       name: "BufferingTests",
       dependencies: ["Buffering", "Telemetry", "LinuxSystem", "TestSupport"]),
