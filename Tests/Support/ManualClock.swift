@@ -12,6 +12,7 @@ public final class ManualClock: TimeSource {
     time = Mutex(start)
   }
 
+  /// The time it was set to.
   public func now() -> Timestamp { time.withLock { $0 } }
 
   /// Lets `milliseconds` pass on both clocks.

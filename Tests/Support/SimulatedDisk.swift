@@ -107,10 +107,12 @@ public final class SimulatedDisk: Storage {
     if let code { throw SystemError(call: "\(call)", subject: path, code: code) }
   }
 
+  /// Makes a directory and its parents.
   public func createDirectory(_ path: String) {
     _ = state.withLock { $0.directories.insert(path) }
   }
 
+  /// The names in a directory.
   public func list(_ directory: String) throws(SystemError) -> [String] {
     let prefix = directory + "/"
     return state.withLock { state in
@@ -119,6 +121,7 @@ public final class SimulatedDisk: Storage {
     }
   }
 
+  /// Opens a file, or makes it.
   public func open(_ path: String, creating: Bool) throws(SystemError) -> any StorageFile {
     try begin(.open, path)
     let file: SimulatedFile? = state.withLock { state in
@@ -132,6 +135,7 @@ public final class SimulatedDisk: Storage {
     return file
   }
 
+  /// Gives a file another name.
   public func rename(_ old: String, to new: String) throws(SystemError) {
     try begin(.rename, old)
     state.withLock { state in
@@ -139,10 +143,12 @@ public final class SimulatedDisk: Storage {
     }
   }
 
+  /// Removes a file.
   public func remove(_ path: String) {
     state.withLock { $0.names[path] = nil }
   }
 
+  /// Makes the names in a directory durable.
   public func syncDirectory(_ path: String) throws(SystemError) {
     try begin(.syncDirectory, path)
     let prefix = path + "/"

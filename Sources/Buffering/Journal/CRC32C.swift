@@ -67,12 +67,14 @@ public protocol ContiguousBytes {
 }
 
 extension Array: ContiguousBytes where Element == UInt8 {
+  /// Lends its elements.
   public func withContiguousBytes<Result>(_ body: (UnsafeRawBufferPointer) -> Result) -> Result {
     withUnsafeBytes(body)
   }
 }
 
 extension ArraySlice: ContiguousBytes where Element == UInt8 {
+  /// Lends its elements.
   public func withContiguousBytes<Result>(_ body: (UnsafeRawBufferPointer) -> Result) -> Result {
     withUnsafeBytes(body)
   }

@@ -16,7 +16,9 @@ public final class Journal: BatchLog {
     var readFailure: SystemError?
   }
 
+  /// The id of the store that takes new batches.
   public let store: UInt64
+  /// The epoch that new batches belong to.
   public let epoch: UInt32
   /// False when the store is in memory because the disk could not be used.
   public let isDurable: Bool
@@ -53,10 +55,12 @@ public final class Journal: BatchLog {
 
   // MARK: BatchLog
 
+  /// Where live delivery begins.
   public func end(of stream: StreamName) -> LogPosition {
     index(of: stream).withLock { $0.end }
   }
 
+  /// A reader that looks things up in this journal.
   public func reader(
     of stream: StreamName, for destination: DestinationName, from position: LogPosition
   ) -> any BatchReader {
@@ -65,6 +69,7 @@ public final class Journal: BatchLog {
       from: position)
   }
 
+  /// Marks a batch as delivered.
   public func acknowledge(_ identity: BatchIdentity, by destination: DestinationName) {
     let epoch = AckSet.EpochID(store: identity.store, epoch: identity.epoch)
     index(of: identity.stream).withLock { index in
@@ -73,6 +78,7 @@ public final class Journal: BatchLog {
     hasNewAcknowledgements.store(true, ordering: .releasing)
   }
 
+  /// Counts; the oldest unsent batch is read for its time.
   public func summary(of stream: StreamName, for destination: DestinationName) -> StreamSummary {
     var summary = index(of: stream).withLock { $0.summary(for: destination) }
     if summary.unsent > 0 {
@@ -82,10 +88,12 @@ public final class Journal: BatchLog {
     return summary
   }
 
+  /// The payloads that batches still refer to.
   public func definitions() -> [UInt32: [UInt8]] {
     definitionFiles.payloads(of: digestsInUse())
   }
 
+  /// Wakes `descriptor` after every append, for as long as the journal lives.
   public func wake(_ descriptor: EventFD) {
     wakes.withLock { $0.append(descriptor) }
   }

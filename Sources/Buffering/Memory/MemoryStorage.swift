@@ -13,8 +13,10 @@ public final class MemoryStorage: Storage {
   /// Never.
   public var isDurable: Bool { false }
 
+  /// Makes a directory and its parents.
   public func createDirectory(_ path: String) {}
 
+  /// The names in a directory.
   public func list(_ directory: String) -> [String] {
     let prefix = directory + "/"
     return files.withLock { files in
@@ -23,6 +25,7 @@ public final class MemoryStorage: Storage {
     }
   }
 
+  /// Opens a file, or makes it.
   public func open(_ path: String, creating: Bool) throws(SystemError) -> any StorageFile {
     let file: MemoryFile? = files.withLock { files in
       if let file = files[path] { return file }
@@ -35,6 +38,7 @@ public final class MemoryStorage: Storage {
     return file
   }
 
+  /// Gives a file another name.
   public func rename(_ old: String, to new: String) throws(SystemError) {
     let found = files.withLock { files in
       guard let file = files.removeValue(forKey: old) else { return false }
@@ -44,10 +48,12 @@ public final class MemoryStorage: Storage {
     if !found { throw SystemError(call: "rename", subject: old, code: ENOENT) }
   }
 
+  /// Removes a file.
   public func remove(_ path: String) {
     files.withLock { files in files[path] = nil }
   }
 
+  /// Makes the names in a directory durable.
   public func syncDirectory(_ path: String) {}
 }
 

@@ -58,6 +58,7 @@ public final class SampleRing: SampleSink {
     state = Monitor(State())
   }
 
+  /// Takes a sample over; drops the oldest ones if there is no room.
   public func accept(_ sample: Sample) {
     let limits = limits
     state.update { state in
@@ -73,6 +74,7 @@ public final class SampleRing: SampleSink {
     }
   }
 
+  /// Takes an event over; drops the oldest if there is no room.
   public func accept(_ event: Event) {
     let limits = limits
     state.update { state in

@@ -13,6 +13,7 @@ public struct DiskStorage: Storage {
   /// Always true here; what a disk makes of a sync is its affair.
   public var isDurable: Bool { true }
 
+  /// Makes a directory and its parents.
   public func createDirectory(_ path: String) throws(SystemError) {
     do throws(SystemError) {
       try systemCall("mkdir", on: path) { mkdir(path, Self.directoryMode) }
@@ -29,6 +30,7 @@ public struct DiskStorage: Storage {
     if let parent = Self.parent(of: path) { try syncDirectory(parent) }
   }
 
+  /// The names in a directory.
   public func list(_ directory: String) throws(SystemError) -> [String] {
     guard let handle = opendir(directory) else {
       throw SystemError(call: "opendir", subject: directory, code: errno)
@@ -44,6 +46,7 @@ public struct DiskStorage: Storage {
     return names
   }
 
+  /// Opens a file, or makes it.
   public func open(_ path: String, creating: Bool) throws(SystemError) -> any StorageFile {
     let flags = O_RDWR | O_CLOEXEC | (creating ? O_CREAT : 0)
     let descriptor = try systemCall("open", on: path) {
@@ -52,14 +55,17 @@ public struct DiskStorage: Storage {
     return DiskFile(path: path, descriptor: descriptor)
   }
 
+  /// Gives a file another name.
   public func rename(_ old: String, to new: String) throws(SystemError) {
     try systemCall("rename", on: old) { Glibc.rename(old, new) }
   }
 
+  /// Removes a file.
   public func remove(_ path: String) throws(SystemError) {
     try systemCall("unlink", on: path) { unlink(path) }
   }
 
+  /// Makes the names in a directory durable.
   public func syncDirectory(_ path: String) throws(SystemError) {
     let descriptor = try systemCall("open", on: path) {
       Glibc.open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC)
