@@ -54,7 +54,8 @@ struct WriterTests {
     for index in 0..<100 { writer.ring.accept(sample(index)) }
     let read = samples(100, of: writer.journal)
     #expect(read.map { $0.outcomes[0].outcome } == (0..<100).map { .good(.int(Int64($0))) })
-    #expect(writer.stop(within: 10, reason: "SIGTERM"))
+    #expect(writer.flush(within: 10, reason: "SIGTERM"))
+    #expect(writer.seal(within: 10))
     let next = try StoreUnderTest(disk.afterKill())
     #expect(next.events("stop") == [#""reason":"SIGTERM""#])
     #expect(next.events("start").last?.contains(#""clean":true"#) == true)
@@ -74,7 +75,8 @@ struct WriterTests {
     disk.heal()
     let read = samples(20, of: writer.journal)
     #expect(read.map { $0.outcomes[0].outcome } == (0..<20).map { .good(.int(Int64($0))) })
-    #expect(writer.stop(within: 10, reason: "test"))
+    #expect(writer.flush(within: 10, reason: "test"))
+    #expect(writer.seal(within: 10))
     let told = faults.faults.withLock { $0 }
     #expect(told.first??.contains("No space left") == true)
     #expect(told.last == .some(nil))

@@ -25,7 +25,7 @@ public final class JournalWriter: Sendable {
   public let ring: SampleRing
 
   private let loop: Mutex<WriterLoop?>
-  private let ended = Monitor(false)
+  private let progress = Monitor(WriterProgress.running)
   private let lock: StoreLock?
 
   /// Opens the store in `settings.directory`, recovers it, and begins an epoch. Blocks while it
@@ -83,18 +83,36 @@ public final class JournalWriter: Sendable {
   public func start() throws(SystemError) {
     // Moved out, so that the loop is the thread's alone.
     let box = Mutex(loop.withLock { $0.take() })
-    let ended = ended
+    let progress = progress
     try Thread.start(named: "journal") {
       var loop = box.withLock { $0.take() }
-      loop?.run()
-      ended.update { $0 = true }
+      loop?.run(reporting: progress)
     }
   }
 
-  /// Asks for the end: what is in the ring is appended and synced, cursors are saved, the epoch is
-  /// marked as ended in order. Returns whether that was done within `seconds`; if not, it goes on.
-  public func stop(within seconds: Double, reason: String) -> Bool {
+  /// Asks for the end of writing: what is in the ring is appended and synced. Destinations can still
+  /// read and acknowledge. Returns whether that was done within `seconds`; if not, it goes on.
+  public func flush(within seconds: Double, reason: String) -> Bool {
     ring.stop(reason: reason)
-    return ended.wait(atMost: seconds) { $0 ? true : nil } ?? false
+    return progress.wait(atMost: seconds) { $0 >= .flushed ? true : nil } ?? false
+  }
+
+  /// After `flush`: saves the cursors and marks the epoch as ended in order. Returns whether that was
+  /// done within `seconds`.
+  public func seal(within seconds: Double) -> Bool {
+    progress.update { $0 = max($0, .sealing) }
+    return progress.wait(atMost: seconds) { $0 == .ended ? true : nil } ?? false
+  }
+}
+
+/// How far the writer's end has come.
+enum WriterProgress: Int, Comparable {
+  case running
+  case flushed
+  case sealing
+  case ended
+
+  static func < (left: WriterProgress, right: WriterProgress) -> Bool {
+    left.rawValue < right.rawValue
   }
 }

@@ -33,14 +33,18 @@ struct WriterLoop {
     cursorsDue = .now + .seconds(cursorSeconds)
   }
 
-  /// Until the ring says stop.
-  mutating func run() {
+  /// Until the ring says stop and the epoch is sealed.
+  mutating func run(reporting progress: Monitor<WriterProgress>) {
     while true {
       if !held.isEmpty { ring.waitForStop(atMost: retrySeconds) }
       let content = held.isEmpty ? ring.take(atMost: secondsToNextDuty()) : ring.takeEvents()
       round(content)
       if let reason = content.stopReason {
-        finish(reason: reason)
+        flush(reason: reason)
+        progress.update { $0 = max($0, .flushed) }
+        _ = progress.wait(atMost: nil) { $0 >= .sealing ? true : nil }
+        seal()
+        progress.update { $0 = .ended }
         return
       }
     }
@@ -112,9 +116,16 @@ struct WriterLoop {
       time: now, severity: .warning, source: "\(overrun.stream)", detail: .gap(detail))
   }
 
-  private func finish(reason: String) {
+  private func flush(reason: String) {
     do throws(AppendError) {
       try store.close(reason: reason)
+    } catch {
+      observer.store(changedTo: "\(error)")
+    }
+  }
+
+  private func seal() {
+    do throws(AppendError) {
       try store.seal()
     } catch {
       observer.store(changedTo: "\(error)")
