@@ -25,4 +25,10 @@ public final class EventFD: Sendable {
     var count: UInt64 = 0
     _ = read(descriptor, &count, MemoryLayout<UInt64>.size)
   }
+
+  /// Blocks this thread until a signal, at most `milliseconds` (`nil`: for ever), and clears it.
+  public func wait(forMilliseconds milliseconds: Int?) {
+    var entry = pollfd(fd: descriptor, events: Int16(POLLIN), revents: 0)
+    if poll(&entry, 1, milliseconds.map { Int32(clamping: max(0, $0)) } ?? -1) > 0 { clear() }
+  }
 }

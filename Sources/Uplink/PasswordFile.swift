@@ -1,0 +1,29 @@
+internal import Glibc
+internal import LinuxSystem
+
+/// A file whose content, without the line end after it, is a password.
+enum PasswordFile {
+  /// The longest password that MQTT can carry, plus a line end.
+  static let bytesLimit = 65_535 + 2
+
+  static func read(_ path: String) throws(SystemError) -> [UInt8] {
+    let file = try systemCall("open", on: path) { open(path, O_RDONLY | O_CLOEXEC) }
+    defer { close(file) }
+    var bytes = [UInt8](repeating: 0, count: bytesLimit + 1)
+    var count = 0
+    while count < bytes.count {
+      let added = try systemCall("read", on: path) {
+        bytes.withUnsafeMutableBytes { buffer in
+          Glibc.read(file, buffer.baseAddress?.advanced(by: count), buffer.count - count)
+        }
+      }
+      if added == 0 { break }
+      count += added
+    }
+    if count > bytesLimit { throw SystemError(call: "read", subject: path, code: EFBIG) }
+    bytes.removeSubrange(count...)
+    if bytes.last == UInt8(ascii: "\n") { bytes.removeLast() }
+    if bytes.last == UInt8(ascii: "\r") { bytes.removeLast() }
+    return bytes
+  }
+}

@@ -1,0 +1,49 @@
+public import Telemetry
+
+extension PayloadEncoder {
+  /// The `points/<digest>` payload. The same descriptions give the same bytes for ever, because the
+  /// digest is taken over them: devices and points stand in the order given.
+  public static func definitions(of devices: [DeviceDescription]) -> [UInt8] {
+    var json = JSONWriter(capacity: 4 * 1024)
+    json.beginObject()
+    json.member("v", version)
+    json.key("devices")
+    json.beginObject()
+    for device in devices {
+      json.key(device.name)
+      json.beginObject()
+      for point in device.points { json.write(point) }
+      json.endObject()
+    }
+    json.endObject()
+    json.endObject()
+    return json.bytes
+  }
+}
+
+extension JSONWriter {
+  fileprivate mutating func write(_ point: PointDescription) {
+    key(point.name)
+    beginObject()
+    member("type", point.type)
+    if let unit = point.unit { member("unit", unit.rawValue) }
+    if let range = point.range {
+      key("range")
+      beginArray()
+      limit(range.lower)
+      limit(range.upper)
+      endArray()
+    }
+    if let location = point.location { member("location", location) }
+    endObject()
+  }
+
+  /// A limit as a technician writes it: 4, not 4.0.
+  private mutating func limit(_ value: Double) {
+    if let whole = Int64(exactly: value), whole.magnitude <= Value.largestExactInteger {
+      int(whole)
+    } else {
+      double(value)
+    }
+  }
+}
