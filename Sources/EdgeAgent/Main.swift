@@ -14,12 +14,12 @@ struct EdgeAgentCommand: ParsableCommand {
   static let configuration = CommandConfiguration(
     commandName: "edge-agent",
     abstract: "Reads a mine's devices, keeps every reading, and delivers it over MQTT.",
-    version: agentVersion,
+    version: productVersion,
     subcommands: [RunCommand.self, CheckCommand.self])
 }
 
 /// The agent's version, as in CHANGELOG.md.
-let agentVersion = "0.1.0"
+let productVersion = "0.1.0"
 
 /// Exit statuses beyond 0 and 1, from sysexits.h, so that a service manager can tell them apart.
 enum ExitStatus {

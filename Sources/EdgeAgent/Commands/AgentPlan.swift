@@ -31,7 +31,11 @@ struct AgentPlan {
     }
     let points = configuration.deviceDescriptions.reduce(0) { $0 + $1.points.count }
     lines.append(
-      "\(configuration.deviceDescriptions.count) devices, \(points) points, \(buses.count) buses")
+      [
+        Self.count(buses.count, "bus", "buses"),
+        Self.count(configuration.deviceDescriptions.count, "device"),
+        Self.count(points, "point"),
+      ].joined(separator: ", "))
     return lines.joined(separator: "\n")
   }
 
@@ -54,7 +58,7 @@ struct AgentPlan {
       }
     var lines = [
       "bus \(plan.bus): \(end), timeout \(duration(plan.timeoutMilliseconds)), "
-        + "\(plan.devices.count) devices"
+        + count(plan.devices.count, "device")
     ]
     for (device, planned) in zip(definition.devices, plan.devices) {
       lines.append("  \(device.name), unit \(device.unit)")
@@ -68,7 +72,7 @@ struct AgentPlan {
     }
     guard let every = plan.shortestEveryMilliseconds else { return lines }
     lines.append(
-      "  \(plan.requestCount) requests, about \(plan.cycleMilliseconds) ms of bus time; "
+      "  \(count(plan.requestCount, "request")), about \(plan.cycleMilliseconds) ms of bus time; "
         + "when a device dies, up to \(plan.worstCycleMillisecondsWithOneDeadDevice) ms once, "
         + "then it is backed off")
     if plan.load > 1 {
@@ -77,6 +81,10 @@ struct AgentPlan {
           + "the bus can't keep it (\(Int(plan.load * 100)) % load)")
     }
     return lines
+  }
+
+  private static func count(_ number: Int, _ one: String, _ many: String? = nil) -> String {
+    "\(number) \(number == 1 ? one : many ?? one + "s")"
   }
 
   private static func duration(_ milliseconds: Int64) -> String {

@@ -1,4 +1,5 @@
 internal import ArgumentParser
+internal import ConfigurationFile
 internal import Glibc
 internal import LinuxSystem
 
@@ -25,7 +26,7 @@ struct RunCommand: ParsableCommand {
       if case .storeHeld = error { throw ExitStatus.storeHeld }
       throw ExitCode.failure
     }
-    Log.notice("edge-agent \(agentVersion) runs as \(configuration.gateway.id)")
+    Log.notice("edge-agent \(productVersion) runs as \(configuration.gateway.id)")
 
     var signal = Signals.next()
     while signal == SIGHUP {
@@ -42,10 +43,10 @@ struct RunCommand: ParsableCommand {
 extension AgentConfiguration {
   /// The configuration, or every problem of it on standard error and exit 78.
   static func loadOrExit(_ path: String) throws -> AgentConfiguration {
-    do {
-      return try load(path: path)
-    } catch let problems as ConfigurationProblems {
-      for line in problems.lines { Log.error(line) }
+    do throws(ConfigurationProblems) {
+      return try load(path: path, boards: BoardDirectories(forConfiguration: path))
+    } catch {
+      for line in error.lines { Log.error(line) }
       throw ExitStatus.configuration
     }
   }

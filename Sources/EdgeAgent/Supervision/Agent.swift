@@ -54,15 +54,17 @@ final class Agent {
         buses.append(try ModbusBus(definition: definition, sink: board, clock: clock))
       }
       self.buses = buses
+      var uplinks: [Uplink] = []
+      for uplink in configuration.uplinks {
+        let settings = UplinkSettings(uplink, gateway: configuration.gateway.id)
+        uplinks.append(
+          try Uplink(
+            settings: settings, log: writer.journal, health: board, clock: clock, boot: boot,
+            observer: board))
+      }
+      self.uplinks = uplinks
     } catch {
       throw .system(error)
-    }
-    let journal = writer.journal
-    let board = board
-    uplinks = configuration.uplinks.map { uplink in
-      Uplink(
-        settings: UplinkSettings(uplink, gateway: configuration.gateway.id), log: journal,
-        health: board, clock: clock, boot: boot, observer: board)
     }
     running = Monitor(buses.count)
     let healthReaders = uplinks
@@ -132,8 +134,10 @@ final class Agent {
     // A bus that sits in a transaction is left to itself: its answer would come too late anyway.
     _ = running.wait(atMost: Self.busStopSeconds) { $0 == 0 ? true : nil }
     let isFlushed = writer.flush(within: Self.flushSeconds, reason: reason)
-    let areStopped = uplinks.map { $0.beginStop(withinMilliseconds: Self.uplinkStopMilliseconds) }
-      .map { $0.wait() }
+    for uplink in uplinks { uplink.stop(withinMilliseconds: Self.uplinkStopMilliseconds) }
+    let areStopped = uplinks.map {
+      $0.waitForEnd(atMostMilliseconds: Self.uplinkStopMilliseconds)
+    }
     let isSealed = writer.seal(within: Self.sealSeconds)
     return isFlushed && isSealed && areStopped.allSatisfy { $0 }
   }

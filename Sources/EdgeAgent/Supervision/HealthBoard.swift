@@ -1,4 +1,5 @@
 internal import Buffering
+internal import Drivers
 internal import Synchronization
 internal import Telemetry
 internal import Uplink
@@ -36,7 +37,9 @@ final class HealthBoard: SampleSink, HealthSource, StoreObserver, UplinkObserver
     let parts =
       configuration.buses.map { part(.bus, $0.name, fault: "starting") }
       + configuration.buses.flatMap(\.devices).map { part(.device, $0.name, fault: "starting") }
-      + configuration.uplinks.map { part(.destination, $0.name, fault: "starting") }
+      + configuration.uplinks.map {
+        part(.destination, $0.name, fault: UplinkFault.connecting.rawValue)
+      }
     let places = parts.enumerated().map { (PartKey(kind: $1.kind, name: $1.name), $0) }
     state = Mutex(State(parts: parts, places: Dictionary(uniqueKeysWithValues: places)))
   }
@@ -96,7 +99,7 @@ final class HealthBoard: SampleSink, HealthSource, StoreObserver, UplinkObserver
   }
 
   func destination(_ name: DestinationName, changedTo fault: String?) {
-    set(.destination, name.description, fault: fault)
+    guard set(.destination, name.description, fault: fault) else { return }
     let detail = StateDetail(state: fault == nil ? "ok" : "failed", reason: fault)
     ring.accept(
       Event(
@@ -106,9 +109,11 @@ final class HealthBoard: SampleSink, HealthSource, StoreObserver, UplinkObserver
 
   // MARK: Changes
 
+  /// Returns whether that was news.
+  @discardableResult
   private func set(
     _ kind: HealthReport.Part.Kind, _ name: String, fault: String?, onlyIf current: String? = nil
-  ) {
+  ) -> Bool {
     let now = clock.now().wall
     let isNew = state.withLock { state in
       guard let place = state.places[PartKey(kind: kind, name: name)],
@@ -119,13 +124,14 @@ final class HealthBoard: SampleSink, HealthSource, StoreObserver, UplinkObserver
       state.parts[place].since = now
       return true
     }
-    guard isNew else { return }
+    guard isNew else { return false }
     if let fault {
       Log.warning("\(kind.rawValue) \(name): \(fault)")
     } else {
       Log.notice("\(kind.rawValue) \(name): ok")
     }
     tellListeners()
+    return true
   }
 
   private func tellListeners() {

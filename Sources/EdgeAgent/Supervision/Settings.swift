@@ -1,4 +1,5 @@
 internal import Buffering
+internal import ConfigurationFile
 internal import MQTT
 internal import Telemetry
 internal import Uplink
@@ -13,7 +14,7 @@ extension JournalSettings {
       commitMilliseconds: configuration.storage.commitMilliseconds,
       destinations: configuration.uplinks.map { DestinationName($0.name) },
       definitions: PayloadEncoder.definitions(of: configuration.deviceDescriptions),
-      agentVersion: agentVersion, boot: boot)
+      agentVersion: productVersion, boot: boot)
   }
 }
 
@@ -30,7 +31,7 @@ extension UplinkSettings {
       endpoints: uplink.brokers.map { UplinkEndpoint(host: $0.host, port: $0.port) },
       version: uplink.protocolVersion == .v5 ? .v5 : .v311, clientID: uplink.clientID,
       username: uplink.username, passwordFile: uplink.passwordFile,
-      topicPrefix: uplink.topicPrefix, gateway: gateway, agentVersion: agentVersion,
+      topicPrefix: uplink.topicPrefix, gateway: gateway, agentVersion: productVersion,
       historyRate: rate, historyShare: Double(uplink.historySharePercent) / 100)
   }
 }
