@@ -15,7 +15,8 @@ typealias NamedPoints = [(name: String, settings: PointSettings)]
 
 /// The `devices` section.
 struct DeviceSection {
-  /// Twice a thousand devices of ten points. A small file could name a large profile many times.
+  /// Many times what a gateway can poll at 1 Hz; bounds memory, because a small file could
+  /// name a large profile many times.
   static let maximumPoints = 20_000
 
   private let profiles: ProfileLibrary

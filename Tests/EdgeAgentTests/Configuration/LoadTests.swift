@@ -212,6 +212,34 @@ struct LoadTests {
     #expect(paths("/etc/agent.yaml", "/opt/a:/opt/b") == ["/opt/a", "/opt/b"])
   }
 
+  @Test("The generic board needs no file, another board does")
+  func genericBoard() throws {
+    let nowhere = BoardDirectories(["/nonexistent"])
+    let configuration = try AgentConfiguration.load(
+      Array(minimal.utf8), file: "FILE", boards: nowhere)
+    #expect(configuration.board == .generic)
+    let other = minimal.replacing("region:", with: "board: uc-2100, region:")
+    #expect(throws: ConfigurationProblems.self) {
+      try AgentConfiguration.load(Array(other.utf8), file: "FILE", boards: nowhere)
+    }
+  }
+
+  @Test("A file loads by its path and is named in its problems")
+  func byPath() throws {
+    let valid = Fixtures.folder.appending(path: "valid/contract.yaml").path
+    #expect(
+      try AgentConfiguration.load(path: valid, boards: Fixtures.boards)
+        == Fixtures.load(try Fixtures.bytes("valid/contract.yaml")))
+    let lines = Fixtures.lines { () throws(ConfigurationProblems) in
+      try AgentConfiguration.load(path: "/nonexistent/agent.yaml", boards: Fixtures.boards)
+    }
+    #expect(
+      lines == [
+        "/nonexistent/agent.yaml:1:1: can't be read: No such file or directory;"
+          + " a readable file is expected"
+      ])
+  }
+
   @Test(
     "Every shipped profile loads",
     arguments: ["example/methane-wind", "eastron/sdm630", "renke/rs-fs-n01"])
