@@ -69,6 +69,7 @@ struct ModbusBusStateMachine {
 
   private var link: Link
   private var closedReason = BadReason.busClosed
+  private var closedText = ""
   private var reconnect = ReconnectBackoff()
   private var backoffs: [UInt8: UnitBackoff]
   private var silentUnits: Set<UInt8> = []
@@ -126,6 +127,7 @@ struct ModbusBusStateMachine {
     {
       reportMissed(of: due, at: now)
       if !isOpen {
+        recordClosed(at: now)
         fail(due, closedReason, at: now)
       } else if backoffs[due.job.request.unit]?.mayAsk(at: now.monotonic) == false {
         fail(due, .offline, at: now)
@@ -161,21 +163,30 @@ extension ModbusBusStateMachine {
   /// No connection could be made until `now`.
   mutating func connectFailed(_ error: ConnectError, at now: Timestamp) {
     closedReason = error.badReason
+    closedText = error.description
     let pause = reconnect.nextPause(isQuick: error.isQuick)
     link = .closed(retryAt: now.monotonic + pause)
-    recordClosed(error.description, at: now)
+    recordClosed(at: now)
   }
 
-  /// Gives the connection up for a new one at once, unless it was no good from the beginning.
+  /// Gives the connection up for a new one at once.
   private mutating func replaceConnection(at now: Timestamp) {
+    link = .closed(retryAt: now.monotonic)
+    closedReason = .busClosed
+  }
+
+  /// The other side closed the connection. A new one is tried at once, unless this one was no good
+  /// from the beginning: a station that accepts and hangs up must not be besieged.
+  private mutating func connectionClosed(_ reason: String, at now: Timestamp) {
     var pause: Int64 = 0
     if case .open(_, isProven: false) = link { pause = reconnect.nextPause(isQuick: true) }
     link = .closed(retryAt: now.monotonic + pause)
     closedReason = .busClosed
+    closedText = reason
   }
 
-  private mutating func recordClosed(_ reason: String, at now: Timestamp) {
-    if let change = busWatch.recordClosed(reason: reason) {
+  private mutating func recordClosed(at now: Timestamp) {
+    if let change = busWatch.recordClosed(reason: closedText) {
       report(.bus(change), from: busName, .warning, at: now)
     }
   }
@@ -239,13 +250,13 @@ extension ModbusBusStateMachine {
     case .failure(.badAnswer(let error)):
       fail(turn.due, .badAnswer, at: now)
       if error.losesFraming { replaceConnection(at: now) } else { proveConnection(at: now) }
-    case .failure(.closedBefore):
+    case .failure(.closedBefore(let reason)):
       // Stations close connections that are idle; nothing was asked, so nothing is lost yet.
       schedule.putBack(turn.due)
-      replaceConnection(at: now)
+      connectionClosed(reason, at: now)
     case .failure(.closed(let reason)):
-      replaceConnection(at: now)
-      recordClosed(reason, at: now)
+      connectionClosed(reason, at: now)
+      recordClosed(at: now)
       fail(turn.due, .busClosed, at: now)
     }
   }
@@ -341,14 +352,16 @@ extension ModbusBusStateMachine {
       report(.gap(gap), from: devices[due.job.device].schema.name, .warning, at: now)
     }
     for time in newest.times {
-      reportBad(due.job, reasonMissed(due.job.request.unit, at: time), time: now.moved(to: time))
+      reportBad(due.job, reasonMissed(due.job, at: time), time: now.moved(to: time))
     }
   }
 
-  /// Why a cycle that was due at `time` was not read.
-  private func reasonMissed(_ unit: UInt8, at time: Int64) -> BadReason {
-    guard case .open(let since, _) = link, time >= since else { return closedReason }
-    return backoffs[unit]?.mayAsk(at: time) == false ? .offline : .notRead
+  /// Why the cycle of `job` that was due at `time` was not read.
+  private func reasonMissed(_ job: Job, at time: Int64) -> BadReason {
+    let end = time + job.request.everyMilliseconds
+    // A cycle that saw the connection open could have been read, had there been time.
+    guard case .open(let since, _) = link, end > since else { return closedReason }
+    return backoffs[job.request.unit]?.mayAsk(at: time) == false ? .offline : .notRead
   }
 
   private mutating func reportBad(_ job: Job, _ reason: BadReason, time: Timestamp) {
