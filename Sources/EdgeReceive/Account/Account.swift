@@ -38,44 +38,28 @@ struct Account: Sendable {
   /// Takes the next message. One that is malformed is counted, and nothing more.
   mutating func add(_ message: ArrivedMessage) {
     report.messages.total += 1
-    let topic = Topic(message.topic)
-    do throws(PayloadError) {
-      switch topic.channel {
-      case .data(let isHistory):
-        if isHistory { report.messages.history += 1 } else { report.messages.live += 1 }
-        let batch = try BatchDecoder.batch(message.payload, of: .data)
-        add(batch, arrival: message.arrival, isHistory: isHistory)
-      case .events(let isHistory):
-        report.messages.events += 1
-        let batch = try BatchDecoder.batch(message.payload, of: .events)
-        add(batch, arrival: message.arrival, isHistory: isHistory)
-      case .state, .health, .points:
-        report.messages.retained += 1
-        try addRetained(message, on: topic)
-      case .other: report.messages.other += 1
+    switch Content(message) {
+    case .batch(let batch, let isHistory):
+      switch (batch.stream.stream, isHistory) {
+      case (.events, _): report.messages.events += 1
+      case (.data, false): report.messages.live += 1
+      case (.data, true): report.messages.history += 1
       }
-    } catch {
+      add(batch, arrival: message.arrival, isHistory: isHistory)
+    case .state(let state):
+      report.messages.retained += 1
+      statements.add(state)
+    case .health(let health, let gateway):
+      report.messages.retained += 1
+      statements.add(health, of: gateway)
+    case .definitions, .cleared: report.messages.retained += 1
+    case .other: report.messages.other += 1
+    case .malformed(let error):
       report.messages.malformed += 1
       guard report.malformed.count < Self.exampleLimit else { return }
       report.malformed.append(
         AccountReport.Malformed(
           arrival: message.arrival, topic: message.topic, problem: "\(error)"))
-    }
-  }
-
-  private mutating func addRetained(
-    _ message: ArrivedMessage, on topic: Topic
-  ) throws(PayloadError) {
-    // An empty payload clears a retained topic.
-    guard !message.payload.isEmpty else { return }
-    switch topic.channel {
-    case .state: statements.add(try GatewayState(message.payload))
-    case .health:
-      let health = try GatewayHealth(message.payload)
-      // The default prefix ends with the gateway's id.
-      let gateway = health.gateway ?? topic.prefix.split(separator: "/").last.map(String.init)
-      statements.add(health, of: gateway ?? "")
-    default: _ = try JSONFields(BatchDecoder.json(message.payload))
     }
   }
 

@@ -94,3 +94,22 @@ extension JSONValue {
     }
   }
 }
+
+/// What `points/<digest>` says of points, as far as a table shows it.
+struct PointDefinitions: Sendable, Hashable {
+  /// The unit of each point that has one.
+  var units: [DevicePoint: String] = [:]
+
+  /// Decodes a payload of `points/<digest>`.
+  init(_ payload: [UInt8]) throws(PayloadError) {
+    let fields = try JSONFields(BatchDecoder.json(payload))
+    try BatchDecoder.checkVersion(fields)
+    for device in try fields.objects("devices") {
+      let name = try device.string("device")
+      for point in try device.objects("points") {
+        let unit = try point.optionalString("unit")
+        units[DevicePoint(device: name, point: try point.string("point"))] = unit
+      }
+    }
+  }
+}
