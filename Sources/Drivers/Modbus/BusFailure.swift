@@ -36,7 +36,7 @@ extension ConnectError: CustomStringConvertible {
     case .refused(let endpoint): "connect \(endpoint): Connection refused"
     case .failed(let error): error.description
     case .descriptorTooHigh(let lowestFree, let limit):
-      "too many open files: the next descriptor is \(lowestFree); libmodbus needs one below \(limit)"
+      "too many open files: next descriptor \(lowestFree); libmodbus needs one below \(limit)"
     }
   }
 }

@@ -10,9 +10,9 @@ public struct BusPlan: Sendable, Hashable {
     public var requests: [PlannedRequest]
   }
 
-  /// Milliseconds that a transaction with a live unit is reckoned at. Own measure on loopback:
-  /// 0.1 ms; devices answer once a scan of their program, some ms, and a gateway to a line of
-  /// 9600 Bd takes 20…150 ms for 2…60 registers, which is a matter of the line's own plan.
+  /// Milliseconds that a transaction with a live unit is reckoned at. libmodbus's own slave takes
+  /// 0.06 ms on loopback (measured); devices answer once a scan of their program, some ms. A
+  /// gateway to a line of 9600 Bd takes 20…150 ms for 2…60 registers and is a matter of that line.
   public static let reckonedTransactionMilliseconds: Int64 = 10
 
   /// The bus's configured name.

@@ -202,12 +202,11 @@ struct ModbusTCPConnection: ~Copyable {
 }
 
 extension Duration {
-  /// For `poll`: rounded down, a wait would end before its time and spin.
+  /// For `poll`: rounded down, a wait would end before its time and spin; and it takes a negative
+  /// time for "for ever".
   fileprivate var millisecondsRoundedUp: Int32 {
-    let parts = components
-    let milliseconds =
-      parts.seconds * 1000 + (parts.attoseconds + 999_999_999_999_999)
-      / 1_000_000_000_000_000
-    return Int32(clamping: milliseconds)
+    let (seconds, attoseconds) = max(self, .zero).components
+    let milliseconds = (attoseconds + 999_999_999_999_999) / 1_000_000_000_000_000
+    return Int32(clamping: seconds * 1000 + milliseconds)
   }
 }
