@@ -20,7 +20,7 @@ final class Program {
     _ path: String, _ arguments: [String], log: String, environment: [String: String] = [:]
   ) throws {
     self.log = log
-    FileManager.default.createFile(atPath: log, contents: nil)
+    _ = FileManager.default.createFile(atPath: log, contents: nil)
     let output = try FileHandle(forWritingTo: URL(fileURLWithPath: log))
     try output.seekToEnd()
     process.executableURL = URL(fileURLWithPath: path)

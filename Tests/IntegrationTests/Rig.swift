@@ -117,10 +117,7 @@ final class Rig {
     #expect(status == 0, "\(agent?.output ?? "")")
     simulator?.stop()
     // The last batches are at the receiver when it has the agent's last word.
-    let isOffline = eventually(within: 10) {
-      (try? receivedText("select count(*) from messages where payload like '%\"offline\"%'")) != "0"
-    }
-    _ = isOffline
+    #expect(eventually(within: 10) { newest("state").contains("\"offline\"") })
     receiver?.stop()
     let times = since.flatMap { ["--since", "\($0)"] }
     let (_, output) = try Program.run(
@@ -129,9 +126,14 @@ final class Rig {
     return try Account(output)
   }
 
-  private func receivedText(_ query: String) throws -> String {
-    let (_, output) = try Program.run("/usr/bin/sqlite3", [received, query])
-    return String(decoding: output, as: UTF8.self).trimmingCharacters(in: .whitespacesAndNewlines)
+  /// The newest `health` that the receiver has.
+  func health() -> String { newest("health") }
+
+  private func newest(_ topic: String) -> String {
+    let query =
+      "select payload from message where topic like '%/\(topic)' order by id desc limit 1"
+    let answer = try? Program.run("/usr/bin/sqlite3", ["-readonly", received, query])
+    return String(decoding: answer?.output ?? Data(), as: UTF8.self)
   }
 
   /// The package's board files.

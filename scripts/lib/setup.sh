@@ -3,7 +3,7 @@
 
 packages=(
   libmodbus-dev libmosquitto-dev libyaml-dev libsqlite3-dev pkg-config
-  mosquitto mosquitto-clients binutils
+  mosquitto mosquitto-clients sqlite3 binutils
 )
 
 setup() {
