@@ -9,7 +9,8 @@ struct FileRefusal: Error {
 
 /// Reading whole files of a bounded size, without ever waiting for one.
 enum BoundedFile {
-  /// The largest configuration: a thousand devices of ten points take a third of it.
+  /// The largest configuration: forty times what the 256 points of a large gateway take, each
+  /// written out in full (about 100 bytes).
   static let maximumBytes = 1 << 20
 
   /// The bytes of a regular file. Never reads more than the limit, and never hangs: a FIFO or a

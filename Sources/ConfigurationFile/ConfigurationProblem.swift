@@ -44,6 +44,7 @@ public final class ProblemLog {
 
   private var entries: [(file: Int, problem: ConfigurationProblem)] = []
   private var files: [String] = []
+  private var known: Set<ConfigurationProblem> = []
   private var omitted = 0
 
   /// Begins with no problem.
@@ -52,12 +53,16 @@ public final class ProblemLog {
   /// Whether nothing is wrong so far.
   public var isEmpty: Bool { entries.isEmpty }
 
-  /// Notes a problem; beyond `capacity` it is only counted.
-  public func add(_ problem: ConfigurationProblem) {
+  /// Notes a problem, once also if a file that several others use reports it for each of them;
+  /// beyond `capacity` it is only counted, and the problem is not even made: finding the nearest
+  /// name for each of 100,000 keys would take minutes.
+  public func add(_ makeProblem: @autoclosure () -> ConfigurationProblem) {
     guard entries.count < Self.capacity else {
       omitted += 1
       return
     }
+    let problem = makeProblem()
+    guard known.insert(problem).inserted else { return }
     entries.append((order(of: problem.file), problem))
   }
 

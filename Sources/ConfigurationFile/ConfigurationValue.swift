@@ -6,8 +6,10 @@ public struct ConfigurationValue {
   public let node: YAMLNode
   let keyPosition: TextPosition?
   let path: [String]
-  let file: String
-  let log: ProblemLog
+  /// The file it stands in, as it was named to the program.
+  public let file: String
+  /// Where problems go; other files that the value names report there too.
+  public let log: ProblemLog
 
   /// Where problems of the value are reported: its first character, or the key's if the value is
   /// a mapping, a list or nothing.
@@ -20,10 +22,12 @@ public struct ConfigurationValue {
   public var pathText: String { path.joined(separator: ".") }
 
   /// Reports what is wrong with the value and what is expected instead.
-  public func refuse(_ what: String, _ expected: String? = nil) {
+  public func refuse(
+    _ what: @autoclosure () -> String, _ expected: @autoclosure () -> String? = nil
+  ) {
     log.add(
       ConfigurationProblem(
-        file: file, position: position, path: pathText, what: what, expected: expected))
+        file: file, position: position, path: pathText, what: what(), expected: expected()))
   }
 
   /// Refuses a setting that the format names and this version has not built.

@@ -45,14 +45,33 @@ public final class MappingReader {
   /// All members of a mapping whose keys are the technician's own names. A key that is no name is
   /// reported, and its member still returned, so that its own problems show too.
   public func takeNamed() -> [(name: String, value: ConfigurationValue)] {
+    takeMembers { nameFault($0).map { ($0, nameRule) } }
+  }
+
+  /// All members of a mapping whose keys are printed on a case, such as `COM1`: 1…64 bytes without
+  /// control characters.
+  public func takePrinted() -> [(name: String, value: ConfigurationValue)] {
+    takeMembers { key in
+      let isPrinted =
+        !key.isEmpty && key.utf8.count <= nameLimit
+        && key.unicodeScalars.allSatisfy { $0.properties.generalCategory != .control }
+      return isPrinted
+        ? nil
+        : ("\(quoted(key)) can't be printed on a case", "1 to \(nameLimit) bytes are expected")
+    }
+  }
+
+  private func takeMembers(
+    _ fault: (String) -> (what: String, expected: String)?
+  ) -> [(name: String, value: ConfigurationValue)] {
     takesAll = true
     return members.map { found in
       let value = member(found)
-      if let fault = nameFault(found.key) {
+      if let fault = fault(found.key) {
         value.log.add(
           ConfigurationProblem(
             file: value.file, position: found.keyPosition, path: value.pathText,
-            what: fault, expected: nameRule))
+            what: fault.what, expected: fault.expected))
       }
       return (found.key, value)
     }
@@ -67,14 +86,16 @@ public final class MappingReader {
   func reportUnknownKeys() {
     guard !takesAll else { return }
     for found in members where !known.contains(found.key) {
-      let hint =
-        nearest(to: found.key, among: known).map { "did you mean \($0)?" }
-        ?? "known here: " + known.joined(separator: ", ")
       value.log.add(
         ConfigurationProblem(
           file: value.file, position: found.keyPosition, path: member(found).pathText,
-          what: "unknown key", expected: hint))
+          what: "unknown key", expected: hint(for: found.key)))
     }
+  }
+
+  private func hint(for key: String) -> String {
+    nearest(to: key, among: known).map { "did you mean \($0)?" }
+      ?? "known here: " + known.joined(separator: ", ")
   }
 }
 

@@ -1,11 +1,12 @@
 /// What a name looks like; names become topics' and files' parts and command-line arguments.
 let nameRule = "a name is made of a-z, 0-9 and -, begins with a letter or digit, at most 64 long"
-private let nameLimit = 64
+/// As long as a DNS label may be, and one more.
+let nameLimit = 64
 
-/// Why `text` is no name, `nil` if it is one.
-func nameFault(_ text: String) -> String? {
-  let isName =
-    !text.isEmpty && text.utf8.count <= nameLimit && text.utf8.first != UInt8(ascii: "-")
+/// Whether `text` may name a bus, a device, a point or a file: a-z, 0-9 and -, not - first, at most
+/// 64 long.
+public func isName(_ text: some StringProtocol) -> Bool {
+  !text.isEmpty && text.utf8.count <= nameLimit && text.utf8.first != UInt8(ascii: "-")
     && text.utf8.allSatisfy { byte in
       switch byte {
       case UInt8(ascii: "a")...UInt8(ascii: "z"), UInt8(ascii: "0")...UInt8(ascii: "9"),
@@ -14,7 +15,11 @@ func nameFault(_ text: String) -> String? {
       default: false
       }
     }
-  return isName ? nil : "\(quoted(text)) is no name"
+}
+
+/// Why `text` is no name, `nil` if it is one.
+func nameFault(_ text: String) -> String? {
+  isName(text) ? nil : "\(quoted(text)) is no name"
 }
 
 extension ConfigurationValue {
@@ -94,9 +99,12 @@ extension ConfigurationValue {
     let list = words.joined(separator: ", ")
     guard let text = scalar("one of \(list)") else { return nil }
     if words.contains(text) { return text }
-    let hint = nearest(to: text, among: words).map { "did you mean \($0)? " } ?? ""
-    refuse("\(quoted(text)) is not \(kind)", "\(hint)one of \(list) is expected")
+    refuse("\(quoted(text)) is not \(kind)", hint(for: text, words) + "one of \(list) is expected")
     return nil
+  }
+
+  private func hint(for text: String, _ words: [String]) -> String {
+    nearest(to: text, among: words).map { "did you mean \($0)? " } ?? ""
   }
 
   /// One case of an enumeration, by its raw value.

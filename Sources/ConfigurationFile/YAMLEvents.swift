@@ -109,8 +109,20 @@ struct YAMLEvents: ~Copyable {
       let place = TextCheck.position(ofByte: state.problem_offset, in: bytes)
       return YAMLSyntaxError(position: place, what: problem)
     }
+    // Percent signs of units are what this meets in practice; libyaml's words don't help there.
+    if problem == "found character that cannot start any token",
+      let character = character(at: state.problem_mark)
+    {
+      return YAMLSyntaxError(
+        position: position(state.problem_mark),
+        what: "a value can't begin with \(character) unless it is quoted")
+    }
     let context = state.context.map { " " + String(cString: $0) } ?? ""
     return YAMLSyntaxError(position: position(state.problem_mark), what: problem + context)
+  }
+
+  private func character(at mark: yaml_mark_t) -> Unicode.Scalar? {
+    String(decoding: bytes, as: UTF8.self).unicodeScalars.dropFirst(mark.index).first
   }
 
   private func position(_ mark: yaml_mark_t) -> TextPosition {
