@@ -115,7 +115,9 @@ let package = Package(
       ]),
     .testTarget(
       name: "MineSimulatorTests",
-      dependencies: ["MineSimulator", "Telemetry", "ConfigurationFile", "TestSupport"]),
+      dependencies: [
+        "MineSimulator", "Telemetry", "LinuxSystem", "ConfigurationFile", "CModbus", "TestSupport",
+      ]),
     .testTarget(
       name: "EdgeReceiveTests",
       dependencies: ["EdgeReceive", "Telemetry", "TestSupport"]),
