@@ -194,6 +194,21 @@ struct ServerTests {
     try mine.finish()
   }
 
+  @Test("Clients beyond the limit are turned away until there is room again")
+  func tooManyClients() throws {
+    let mine = try RunningMine(Self.scenario, connectionsMax: 3)
+    func answers(_ client: RawClient) -> Bool {
+      (try? client.send(1, unit: 3, 4, 0, 2)) != nil && (try? client.frame()) != nil
+    }
+    var clients = try (0..<3).map { _ in try RawClient(port: mine.ports[0]) }
+    #expect(clients.allSatisfy(answers))
+    #expect(try !answers(RawClient(port: mine.ports[0])))
+    #expect(clients.allSatisfy(answers))
+    clients.removeFirst()
+    _ = try eventually { answers(try RawClient(port: mine.ports[0])) ? true : nil }
+    try mine.finish()
+  }
+
   @Test("A ground truth that cannot be written stops the simulator with the reason")
   func fullDisk() throws {
     let scenario = try Scenario.decode(Array(Self.scenario.utf8), file: "s.yaml")

@@ -12,7 +12,9 @@ final class RunningMine: Sendable {
   private let end: Monitor<SystemError??>
 
   /// Returns when it is ready.
-  init(_ text: String, truth: String? = nil) throws {
+  init(
+    _ text: String, truth: String? = nil, connectionsMax: Int = MineServer.connectionsMax
+  ) throws {
     var scenario = try Scenario.decode(Array(text.utf8), file: "scenario.yaml")
     for index in scenario.stations.indices { scenario.stations[index].port = 0 }
     let stop = try EventFD()
@@ -20,7 +22,8 @@ final class RunningMine: Sendable {
     let end = Monitor<SystemError??>(nil)
     try Thread.start(named: "mine") { [scenario] in
       do throws(SystemError) {
-        let server = try MineServer(scenario, truth: try truth.map(GroundTruth.init))
+        let server = try MineServer(
+          scenario, truth: try truth.map(GroundTruth.init), connectionsMax: connectionsMax)
         let ports = server.ports
         try server.run(until: stop, seconds: nil) { started.update { $0 = ports } }
         end.update { $0 = .some(nil) }
