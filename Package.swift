@@ -110,7 +110,9 @@ let package = Package(
       ]),
     .testTarget(
       name: "MineSimulatorTests",
-      dependencies: ["MineSimulator", "Telemetry", "ConfigurationFile", "TestSupport"]),
+      dependencies: [
+        "MineSimulator", "Telemetry", "LinuxSystem", "ConfigurationFile", "CModbus", "TestSupport",
+      ]),
     .testTarget(
       name: "EdgeReceiveTests",
       dependencies: ["EdgeReceive", "Telemetry", "TestSupport"]),

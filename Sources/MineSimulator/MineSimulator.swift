@@ -20,7 +20,7 @@ struct ScenarioOptions: ParsableArguments {
   /// The scenario with the ports that were asked for; prints all problems and exits with 78 if it
   /// has any.
   func load() throws -> Scenario {
-    var scenario: Scenario
+    let scenario: Scenario
     do throws(ConfigurationProblems) {
       scenario = try Scenario.load(path: self.scenario)
     } catch {
@@ -28,19 +28,20 @@ struct ScenarioOptions: ParsableArguments {
       throw ExitStatus.wrongConfiguration
     }
     guard let portsFrom else { return scenario }
-    guard scenario.listen(portsFrom: portsFrom) else {
+    guard let moved = scenario.listening(portsFrom: portsFrom) else {
       throw ValidationError(
         "--ports-from \(portsFrom): \(scenario.stations.count) stations do not fit below 65536")
     }
-    return scenario
+    return moved
   }
 }
 
 extension Scenario {
-  /// Gives the stations consecutive ports; returns false if they do not all fit.
-  mutating func listen(portsFrom first: UInt16) -> Bool {
-    guard first > 0, Int(first) + stations.count - 1 <= Int(UInt16.max) else { return false }
-    for index in stations.indices { stations[index].port = first + UInt16(index) }
-    return true
+  /// The same with consecutive ports; `nil` if they do not all fit.
+  func listening(portsFrom first: UInt16) -> Scenario? {
+    guard first > 0, Int(first) + stations.count - 1 <= Int(UInt16.max) else { return nil }
+    var scenario = self
+    for index in stations.indices { scenario.stations[index].port = first + UInt16(index) }
+    return scenario
   }
 }

@@ -32,7 +32,9 @@ extension Scenario {
   private static func members(_ point: SimulatedPoint, _ notes: PointNotes) -> String {
     var members = ["\(point.table.rawValue): \(point.address)"]
     if point.type != .bool { members.append("type: \(point.type.rawValue)") }
-    if point.type.addressCount > 1 || point.order != .abcd { members.append("order: \(point.order.rawValue)") }
+    if point.type.addressCount > 1 || point.order != .abcd {
+      members.append("order: \(point.order.rawValue)")
+    }
     if let scale = point.scale { members.append("scale: \(scale)") }
     if let unit = notes.unit { members.append("unit: \(quoted(unit.rawValue))") }
     if let range = notes.range {

@@ -3,6 +3,8 @@ internal import ConfigurationFile
 /// The devices of a scenario file.
 struct DeviceSection {
   var devices: [SimulatedDevice] = []
+  /// Whether every device of the file is in `devices`.
+  var isComplete = true
 
   /// How often an agent may be told to read a device, in milliseconds.
   private static let intervals: ClosedRange<Int64> = 10...86_400_000
@@ -37,7 +39,7 @@ struct DeviceSection {
     let fields = value.mapping { reader in
       Fields(
         station: reader.require("station", "a station's name").flatMap { station in
-          station.choice(stations.groups.keys.sorted(), "a station")
+          station.choice(stations.names, "a station")
         },
         unit: reader.require("unit", "a unit").flatMap { $0.integer(in: Self.units) },
         every: reader.take("every").flatMap { $0.duration(in: Self.intervals) } ?? 1000,
@@ -47,10 +49,14 @@ struct DeviceSection {
     }
     guard let fields, let unit = fields.unit, let station = fields.station,
       let group = stations.groups[station]
-    else { return }
+    else {
+      isComplete = false
+      return
+    }
     if let copies = group.copies, copies != fields.copies.count {
       value.refuse(
         "its station \(station) is repeated \(copies) times", "repeat: \(copies) is expected")
+      isComplete = false
       return
     }
     for (index, name) in fields.copies.names(name).enumerated() {

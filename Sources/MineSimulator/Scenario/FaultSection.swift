@@ -11,18 +11,31 @@ enum FaultSection {
   static func read(
     _ value: ConfigurationValue, stations: StationSection?, devices: DeviceSection?
   ) -> [Fault] {
-    let stations = stations?.stations.map(\.name) ?? []
-    let devices = devices?.devices.map(\.name) ?? []
+    // A fault of something that was refused itself is not to be blamed.
+    let areComplete = stations?.isComplete == true && devices?.isComplete == true
+    let targets = Targets(
+      stations: stations?.stations.map(\.name) ?? [],
+      devices: devices?.devices.map(\.name) ?? [], areComplete: areComplete)
     let entries = value.list(1...Scenario.faultsMax, of: "1 to \(Scenario.faultsMax) faults")
     return (entries ?? []).compactMap { entry in
-      entry.mapping { fault($0, stations, devices) }
+      entry.mapping { fault($0, targets) }
     }
   }
 
-  private static func fault(
-    _ reader: MappingReader, _ stations: [String], _ devices: [String]
-  ) -> Fault? {
-    let target = target(reader, stations, devices)
+  /// The names that a fault may befall, in the scenario's order.
+  private struct Targets {
+    var stations: [String]
+    var devices: [String]
+    var areComplete: Bool
+
+    func index(of value: ConfigurationValue, among names: [String], _ what: String) -> Int? {
+      guard areComplete else { return nil }
+      return value.choice(names, what).flatMap { names.firstIndex(of: $0) }
+    }
+  }
+
+  private static func fault(_ reader: MappingReader, _ targets: Targets) -> Fault? {
+    let target = target(reader, targets)
     let times: ClosedRange<Int64> = 0...Scenario.durations.upperBound
     let from = reader.require("from", "a time such as 10s").flatMap { $0.duration(in: times) }
     let to = reader.require("to", "a time such as 40s").flatMap { $0.duration(in: times) }
@@ -39,17 +52,15 @@ enum FaultSection {
     return Fault(target: target, during: from..<to, kind: kind)
   }
 
-  private static func target(
-    _ reader: MappingReader, _ stations: [String], _ devices: [String]
-  ) -> Fault.Target? {
+  private static func target(_ reader: MappingReader, _ targets: Targets) -> Fault.Target? {
     let device = reader.take("device")
     let station = reader.take("station")
     switch (device, station) {
     case (let device?, nil):
-      return device.choice(devices, "a device").flatMap { devices.firstIndex(of: $0) }
+      return targets.index(of: device, among: targets.devices, "a device")
         .map(Fault.Target.device)
     case (nil, let station?):
-      return station.choice(stations, "a station").flatMap { stations.firstIndex(of: $0) }
+      return targets.index(of: station, among: targets.stations, "a station")
         .map(Fault.Target.station)
     default:
       reader.value.refuse(

@@ -1,8 +1,10 @@
 internal import ConfigurationFile
 
 extension Scenario {
-  /// Listeners, slaves and points that one process plays; the tests need 16 × 1 × 16.
-  static let stationsMax: Int64 = 256
+  /// A station takes two descriptors; with the server's connections that stays below the default
+  /// limit of 1,024.
+  static let stationsMax: Int64 = 128
+  /// Far beyond the mines and tests that are played: their largest has 16 × 16 points.
   static let devicesMax: Int64 = 1000
   static let pointsMax: Int64 = 1000
   static let faultsMax = 1000
@@ -43,6 +45,9 @@ extension Scenario {
 /// The stations of a file, and how those that devices name are repeated.
 struct StationSection {
   var stations: [Station] = []
+  /// All names of the file, also of stations that were refused: a device of such a one is not to
+  /// be blamed.
+  var names: [String] = []
   /// By the name in the file: the first station's index, and how many there are if it is repeated.
   var groups: [String: (first: Int, copies: Int?)] = [:]
 
@@ -57,7 +62,11 @@ struct StationSection {
     return section
   }
 
+  /// Whether every station of the file is in `groups`.
+  var isComplete: Bool { groups.count == names.count }
+
   private mutating func append(_ name: String, _ value: ConfigurationValue) {
+    names.append(name)
     let fields = value.mapping { reader in
       (
         port: reader.require("port", "a port").flatMap { $0.integer(in: 1...65_535) },

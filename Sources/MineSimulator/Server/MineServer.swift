@@ -5,8 +5,9 @@ internal import Telemetry
 /// Serves a scenario over Modbus TCP, everything on the thread that calls `run`.
 final class MineServer {
   /// With the default limit of 1,024 descriptors this leaves room for listeners and files.
-  private static let connectionsMax = 512
+  static let connectionsMax = 512
 
+  private let connectionsMax: Int
   private let mine: Mine
   private let clock = KernelClock()
   private var truth: GroundTruth?
@@ -20,8 +21,13 @@ final class MineServer {
   /// The monotonic clock at `ready`, from which faults and signals are timed.
   private var origin: Int64 = 0
 
-  /// Binds every station's port and listens where no fault refuses from the start.
-  init(_ scenario: Scenario, truth: consuming GroundTruth?) throws(SystemError) {
+  /// Binds every station's port and listens where no fault refuses from the start. Clients beyond
+  /// `connectionsMax` are turned away.
+  init(
+    _ scenario: Scenario, truth: consuming GroundTruth?,
+    connectionsMax: Int = MineServer.connectionsMax
+  ) throws(SystemError) {
+    self.connectionsMax = connectionsMax
     mine = Mine(scenario)
     self.truth = truth
     for (index, station) in scenario.stations.enumerated() {
@@ -127,7 +133,7 @@ final class MineServer {
     guard let listener = stations[station].listener,
       let descriptor = LoopbackSocket.accept(on: listener)
     else { return }
-    guard connections.count < Self.connectionsMax else {
+    guard connections.count < connectionsMax else {
       close(descriptor)
       return
     }

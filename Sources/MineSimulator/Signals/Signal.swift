@@ -124,7 +124,8 @@ struct Power: Sendable, Hashable {
 
   func value(at milliseconds: Int64, noise source: Noise) -> Double {
     let level = duty.isOn(at: milliseconds) ? load : idle
-    return max(0, level + noise * source.triangular(.reading, milliseconds))
+    // A machine at rest has less to waver by, and no power below 0.
+    return level + min(noise, level) * source.triangular(.reading, milliseconds)
   }
 }
 
