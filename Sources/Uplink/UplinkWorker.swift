@@ -12,6 +12,7 @@ final class UplinkWorker {
   static let healthAtMostEveryMilliseconds: Int64 = 1_000
 
   let uplink: Uplink
+  private let waker: EventFD
   let settings: UplinkSettings
   let log: any BatchLog
   let topics: TopicLayout
@@ -36,14 +37,15 @@ final class UplinkWorker {
   private var isHealthDue = false
   private var healthPublishedAt: Int64 = 0
   private var connectionFault: UplinkFault?
-  private var reportedFault: UplinkFault?
+  private var reportedFault: UplinkFault? = .connecting
   private var farewell: Int32?
   private var answer: ConnectAnswer?
   // Wall time of the attempt: the will and the `online` state bear the same.
   private var connectingSince: Int64 = 0
 
-  init(_ uplink: Uplink, generator: any RandomNumberGenerator = SystemRandomNumberGenerator()) {
+  init(_ uplink: Uplink, waker: EventFD, generator: any RandomNumberGenerator) {
     self.uplink = uplink
+    self.waker = waker
     settings = uplink.settings
     log = uplink.log
     topics = TopicLayout(prefix: settings.topicPrefix)
@@ -237,10 +239,10 @@ extension UplinkWorker {
     let next = ([machine.nextTick, window.overdueAt].compactMap { $0 } + deliveries).min()
     let milliseconds = next.map { Int(clamping: max(0, $0 - now)) }
     guard let connection else {
-      uplink.waker.wait(forMilliseconds: milliseconds)
+      waker.wait(forMilliseconds: milliseconds)
       return
     }
-    for event in connection.serve(forMilliseconds: milliseconds ?? .max, wakenBy: uplink.waker) {
+    for event in connection.serve(forMilliseconds: milliseconds ?? .max, wakenBy: waker) {
       take(event)
     }
   }
