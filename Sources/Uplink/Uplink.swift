@@ -17,8 +17,6 @@ public protocol UplinkObserver: Sendable {
 public final class Uplink: Sendable {
   /// What other threads ask of the uplink's.
   struct Requests {
-    // Made by `start`; signalled by requests and by the log after every append.
-    var waker: EventFD?
     var stopWithin: Int64?
     var isHealthChanged = false
     var hasEnded = false
@@ -31,32 +29,34 @@ public final class Uplink: Sendable {
   let boot: BootID
   let observer: any UplinkObserver
   let requests = Monitor(Requests())
+  // Signalled by requests and by the log after every append.
+  let waker: EventFD
 
-  /// Makes an uplink that has not begun. `boot` is the boot whose monotonic clock `clock` reads.
+  /// Makes an uplink that has not begun; fails when the process is out of descriptors. `boot` is the
+  /// boot whose monotonic clock `clock` reads.
   public init(
     settings: UplinkSettings, log: any BatchLog, health: any HealthSource, clock: any TimeSource,
     boot: BootID, observer: any UplinkObserver
-  ) {
+  ) throws(SystemError) {
     self.settings = settings
     self.log = log
     self.health = health
     self.clock = clock
     self.boot = boot
     self.observer = observer
+    waker = try EventFD()
   }
 
-  /// Starts the thread; fails when the process may have no more threads or descriptors.
+  /// Starts the thread; fails when the process may have no more of them.
   public func start() throws(SystemError) {
     try start(generator: SystemRandomNumberGenerator())
   }
 
   /// With the generator that the back-off draws from.
   func start(generator: some RandomNumberGenerator & Sendable) throws(SystemError) {
-    let waker = try EventFD()
-    requests.withLock { $0.waker = waker }
     log.wake(waker)
     try Thread.start(named: "uplink-\(settings.name)") { [self] in
-      let worker = UplinkWorker(self, waker: waker, generator: generator)
+      let worker = UplinkWorker(self, generator: generator)
       worker.run()
       requests.update { $0.hasEnded = true }
     }
@@ -64,45 +64,23 @@ public final class Uplink: Sendable {
 
   /// Has `health` published anew, at most once a second. From any thread; returns at once.
   public func healthChanged() {
-    request { $0.isHealthChanged = true }
+    requests.withLock { $0.isHealthChanged = true }
+    waker.signal()
   }
 
   /// Asks it to end in order: deliver what the live lanes hold, publish the `offline` state, send
-  /// DISCONNECT, all within the time given. Returns at once; the result can be waited for.
-  @discardableResult
-  public func beginStop(withinMilliseconds milliseconds: Int) -> UplinkStop {
-    request { requests in
-      requests.stopWithin = requests.stopWithin ?? Int64(milliseconds)
-      // One that was never started has nothing to end.
-      if requests.waker == nil { requests.hasEnded = true }
-    }
-    return UplinkStop(uplink: self, milliseconds: milliseconds)
+  /// DISCONNECT, all within the time given. Returns at once; `waitForEnd` tells.
+  public func stop(withinMilliseconds milliseconds: Int) {
+    requests.withLock { $0.stopWithin = $0.stopWithin ?? Int64(milliseconds) }
+    waker.signal()
   }
 
   /// Whether the thread has done its last work.
   public var hasEnded: Bool { requests.withLock { $0.hasEnded } }
 
-  private func request(_ change: (inout Requests) -> Void) {
-    let waker = requests.withLock { requests in
-      change(&requests)
-      return requests.waker
-    }
-    waker?.signal()
-  }
-}
-
-/// A stop that was begun.
-public struct UplinkStop: Sendable {
-  /// Beyond the time for stopping: for the thread to be scheduled and its socket to be closed.
-  private static let graceMilliseconds = 300
-
-  let uplink: Uplink
-  let milliseconds: Int
-
-  /// Blocks the calling thread until the uplink has ended, little longer than it was given; returns
-  /// whether it has. It has not while the look-up of a host name hangs.
-  public func wait() -> Bool {
-    let seconds = Double(milliseconds + Self.graceMilliseconds) / 1000
-    return uplink.requests.wait(atMost: seconds) { $0.hasEnded ? true : nil } ?? false
+  /// Blocks the calling thread until the uplink has ended, at most `milliseconds`; returns whether it
+  /// has. It has not while the look-up of a host name hangs, nor if it was never started.
+  public func waitForEnd(atMostMilliseconds milliseconds: Int) -> Bool {
+    requests.wait(atMost: Double(milliseconds) / 1000) { $0.hasEnded ? true : nil } ?? false
   }
 }

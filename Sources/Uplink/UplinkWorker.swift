@@ -12,7 +12,6 @@ final class UplinkWorker {
   static let healthAtMostEveryMilliseconds: Int64 = 1_000
 
   let uplink: Uplink
-  private let waker: EventFD
   let settings: UplinkSettings
   let log: any BatchLog
   let topics: TopicLayout
@@ -43,9 +42,8 @@ final class UplinkWorker {
   // Wall time of the attempt: the will and the `online` state bear the same.
   private var connectingSince: Int64 = 0
 
-  init(_ uplink: Uplink, waker: EventFD, generator: any RandomNumberGenerator) {
+  init(_ uplink: Uplink, generator: any RandomNumberGenerator) {
     self.uplink = uplink
-    self.waker = waker
     settings = uplink.settings
     log = uplink.log
     topics = TopicLayout(prefix: settings.topicPrefix)
@@ -239,10 +237,10 @@ extension UplinkWorker {
     let next = ([machine.nextTick, window.overdueAt].compactMap { $0 } + deliveries).min()
     let milliseconds = next.map { Int(clamping: max(0, $0 - now)) }
     guard let connection else {
-      waker.wait(forMilliseconds: milliseconds)
+      uplink.waker.wait(forMilliseconds: milliseconds)
       return
     }
-    for event in connection.serve(forMilliseconds: milliseconds ?? .max, wakenBy: waker) {
+    for event in connection.serve(forMilliseconds: milliseconds ?? .max, wakenBy: uplink.waker) {
       take(event)
     }
   }
@@ -256,7 +254,7 @@ extension UplinkWorker {
     case .disconnected(let error): lost(ConnectionLoss(error))
     case .acknowledged(let id, let reason) where id == farewell:
       _ = reason
-      perform(machine.farewellAcknowledged(now: now))
+      perform(machine.farewellAcknowledged())
     case .acknowledged(let id, let reason): acknowledged(id, reason)
     // Nothing is subscribed to yet.
     case .subscribed, .message: break

@@ -1,7 +1,6 @@
 import Buffering
 import LinuxSystem
 import MQTT
-import Synchronization
 import Telemetry
 import TestSupport
 
@@ -20,7 +19,7 @@ final class Destination {
     historyRate: Int? = nil, startsAt seed: UInt64? = nil
   ) throws {
     log.define(0xb194_6ac9, #"{"v":1}"#)
-    uplink = Uplink(
+    uplink = try Uplink(
       settings: UplinkSettings(
         name: name, endpoints: ports.map { UplinkEndpoint(host: host, port: $0) },
         version: version, clientID: "gw", topicPrefix: "m", gateway: "gw", agentVersion: "0.1.0",
@@ -30,7 +29,7 @@ final class Destination {
 
   let boot = BootID(rawValue: 0x3d1f_0c52)
 
-  deinit { uplink.beginStop(withinMilliseconds: 0) }
+  deinit { uplink.stop(withinMilliseconds: 0) }
 
   /// Starts it with delays at the lower end, so that tests are quick.
   func start() throws { try uplink.start(generator: LowestGenerator()) }
@@ -62,7 +61,7 @@ struct LowestGenerator: RandomNumberGenerator {
 
 /// The kernel's clock, and a wall clock that a test may step.
 final class ShiftedClock: TimeSource {
-  private let step = Mutex<Int64>(0)
+  private let step = Monitor<Int64>(0)
 
   func now() -> Timestamp {
     var time = KernelClock().now()
@@ -75,7 +74,7 @@ final class ShiftedClock: TimeSource {
 }
 
 final class Observer: UplinkObserver {
-  private let seen = Mutex<[String?]>([])
+  private let seen = Monitor<[String?]>([])
 
   var faults: [String?] { seen.withLock { $0 } }
 

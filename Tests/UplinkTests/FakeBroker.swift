@@ -1,6 +1,5 @@
 import Glibc
 import LinuxSystem
-import Synchronization
 
 /// A broker that speaks just enough MQTT 5 to say what mosquitto never does: chosen PUBACK reasons,
 /// or none. One connection at a time.
@@ -20,8 +19,8 @@ final class FakeBroker: Sendable {
 
   let port: UInt16
   private let listener: Int32
-  private let seen = Mutex<[Publish]>([])
-  private let connected = Mutex<Int32>(-1)
+  private let seen = Monitor<[Publish]>([])
+  private let connected = Monitor<Int32>(-1)
 
   /// `reply` decides on each publish; it runs on the broker's thread.
   init(

@@ -1,4 +1,4 @@
-import Synchronization
+import LinuxSystem
 import Testing
 
 @testable import Uplink
@@ -31,7 +31,7 @@ struct FakeBrokerTests {
 
   @Test("A quota that is used up for a while delays, is a fault, and loses nothing")
   func quota() throws {
-    let refusals = Mutex(0)
+    let refusals = Monitor(0)
     let broker = try FakeBroker { publish in
       guard publish.topic.contains("data") else { return .acknowledge(reason: 0) }
       let count = refusals.withLock { count in

@@ -1,6 +1,5 @@
 import Buffering
 import LinuxSystem
-import Synchronization
 import Telemetry
 
 /// A log in memory: what the journal does, as far as an uplink can see.
@@ -15,7 +14,7 @@ final class MemoryLog: BatchLog {
 
   let store: UInt64 = 0x9f2c_61d0_7be4_a835
   let epoch: UInt32 = 7
-  let state = Mutex(State())
+  let state = Monitor(State())
 
   func append(_ batch: Batch) {
     let wakers = state.withLock { state in

@@ -126,9 +126,9 @@ struct PayloadEncoderTests {
     let payload = PayloadEncoder.definitions(of: devices)
     #expect(
       String(decoding: payload, as: UTF8.self)
-        == #"{"v":1,"devices":{"return-air":{"ch4":{"type":"float32","unit":"%CH4","#
-        + #""range":[0,4],"location":"总回风"},"fault":{"type":"bool"},"#
-        + #""t":{"type":"int16","unit":"°C","range":[-40.5,85]}}}}"#)
+        == #"{"v":1,"devices":[{"device":"return-air","points":[{"point":"ch4","type":"float32","#
+        + #""unit":"%CH4","range":[0,4],"location":"总回风"},{"point":"fault","type":"bool"},"#
+        + #"{"point":"t","type":"int16","unit":"°C","range":[-40.5,85]}]}]}"#)
     #expect(PayloadEncoder.definitions(of: devices) == payload)
   }
 

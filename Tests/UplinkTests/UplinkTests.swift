@@ -69,6 +69,7 @@ struct UplinkTests {
       for number in 0..<300 {
         destination.append(number % 10 == 0 ? .events : .data)
         if number == 150 {
+          try destination.wait(for: nil)
           broker.kill()
           try destination.wait(for: "refused")
           try broker.start()
@@ -119,7 +120,7 @@ struct UplinkTests {
     let destination = try Destination(ports: [broker.port])
     try destination.start()
     try destination.wait(for: nil)
-    destination.log.define(0xb, #"{"v":1,"devices":{}}"#)
+    destination.log.define(0xb, #"{"v":1,"devices":[]}"#)
     destination.append(.data, definitions: 0xb)
     try receiver.wait(for: "the batch") { $0.contains { $0.isBatch } }
     let topics = receiver.messages.map(\.topic)
@@ -154,8 +155,8 @@ struct UplinkTests {
     try destination.start()
     try destination.wait(for: nil)
     let last = destination.append(.events)
-    let stop = destination.uplink.beginStop(withinMilliseconds: 5_000)
-    #expect(stop.wait() && destination.uplink.hasEnded)
+    destination.uplink.stop(withinMilliseconds: 5_000)
+    #expect(destination.uplink.waitForEnd(atMostMilliseconds: 5_000))
     #expect(destination.log.isAcknowledged(last, by: destination.name))
     try receiver.wait(for: "offline") { $0.last?.text.contains(#""state":"offline""#) == true }
     // The will would be a second one with the connection's beginning for its time.
@@ -174,11 +175,13 @@ struct UplinkTests {
     broker.freeze()
     defer { broker.thaw() }
     destination.append(.data)
-    #expect(destination.uplink.beginStop(withinMilliseconds: 700).wait())
+    destination.uplink.stop(withinMilliseconds: 700)
+    #expect(destination.uplink.waitForEnd(atMostMilliseconds: 700))
     let absent = try Destination(ports: [freePort()])
     try absent.start()
     try absent.wait(for: "refused")
-    #expect(absent.uplink.beginStop(withinMilliseconds: 0).wait())
+    absent.uplink.stop(withinMilliseconds: 0)
+    #expect(absent.uplink.waitForEnd(atMostMilliseconds: 700))
   }
 
   // mosquitto 2.0.11 just closes where version 5 would have it say that the session was taken over.
