@@ -13,11 +13,6 @@ let strict: [SwiftSetting] = [
 
 let cStrict: [CSetting] = [.unsafeFlags(["-Wall", "-Wextra", "-Werror"])]
 
-// The shipped executables carry the Swift runtime: a board has no Swift installed.
-let standalone: [LinkerSetting] = [
-  .unsafeFlags(["-static-stdlib"], .when(configuration: .release))
-]
-
 let package = Package(
   name: "edge-agent",
   products: [
@@ -40,7 +35,7 @@ let package = Package(
       name: "CYaml", path: "Sources/ConfigurationFile/CYaml", pkgConfig: "yaml-0.1",
       providers: [.apt(["libyaml-dev"])]),
     .target(
-      name: "ConfigurationFile", dependencies: ["CYaml"], exclude: ["CYaml"],
+      name: "ConfigurationFile", dependencies: ["LinuxSystem", "CYaml"], exclude: ["CYaml"],
       swiftSettings: strict),
 
     .systemLibrary(
@@ -69,7 +64,7 @@ let package = Package(
         "Telemetry", "LinuxSystem", "ConfigurationFile", "Drivers", "Buffering", "Uplink",
         .product(name: "ArgumentParser", package: "swift-argument-parser"),
       ],
-      swiftSettings: strict, linkerSettings: standalone),
+      swiftSettings: strict),
 
     .executableTarget(
       name: "MineSimulator",
@@ -77,7 +72,7 @@ let package = Package(
         "Telemetry", "LinuxSystem", "ConfigurationFile",
         .product(name: "ArgumentParser", package: "swift-argument-parser"),
       ],
-      swiftSettings: strict, linkerSettings: standalone),
+      swiftSettings: strict),
 
     .systemLibrary(
       name: "CSQLite", path: "Sources/EdgeReceive/CSQLite", pkgConfig: "sqlite3",
@@ -88,7 +83,7 @@ let package = Package(
         "Telemetry", "LinuxSystem", "MQTT", "CSQLite",
         .product(name: "ArgumentParser", package: "swift-argument-parser"),
       ],
-      exclude: ["CSQLite"], swiftSettings: strict, linkerSettings: standalone),
+      exclude: ["CSQLite"], swiftSettings: strict),
 
     .target(
       name: "TestSupport", dependencies: ["Telemetry", "LinuxSystem", "Buffering"],
@@ -100,7 +95,7 @@ let package = Package(
       name: "ConfigurationFileTests", dependencies: ["ConfigurationFile", "TestSupport"]),
     .testTarget(
       name: "DriversTests",
-      dependencies: ["Drivers", "Telemetry", "LinuxSystem", "TestSupport"]),
+      dependencies: ["Drivers", "CModbus", "Telemetry", "LinuxSystem", "TestSupport"]),
     .testTarget(
       name: "BufferingTests",
       dependencies: ["Buffering", "Telemetry", "LinuxSystem", "TestSupport"]),

@@ -14,9 +14,13 @@ public struct JSONWriter: Sendable {
     needsComma = false
   }
 
+  /// Opens an object; its members follow.
   public mutating func beginObject() { open("{") }
+  /// Closes the innermost object.
   public mutating func endObject() { close("}") }
+  /// Opens an array; its elements follow.
   public mutating func beginArray() { open("[") }
+  /// Closes the innermost array.
   public mutating func endArray() { close("]") }
 
   /// Writes a member's name; its value has to follow.
@@ -27,13 +31,17 @@ public struct JSONWriter: Sendable {
     needsComma = false
   }
 
+  /// Writes a string, escaped.
   public mutating func string(_ text: String) {
     separate()
     quote(text)
   }
 
+  /// Writes true or false.
   public mutating func bool(_ value: Bool) { literal(value ? "true" : "false") }
+  /// Writes null.
   public mutating func null() { literal("null") }
+  /// Writes an integer with all its digits.
   public mutating func int(_ value: some BinaryInteger) { literal(String(value)) }
 
   /// A finite number; anything else has no JSON form and is written as null.
@@ -96,16 +104,19 @@ public struct JSONWriter: Sendable {
 }
 
 extension JSONWriter {
+  /// Writes a member that is a string.
   public mutating func member(_ name: String, _ text: String) {
     key(name)
     string(text)
   }
 
+  /// Writes a member that is an integer.
   public mutating func member(_ name: String, _ number: some BinaryInteger) {
     key(name)
     int(number)
   }
 
+  /// Writes a member that is true or false.
   public mutating func member(_ name: String, _ flag: Bool) {
     key(name)
     bool(flag)

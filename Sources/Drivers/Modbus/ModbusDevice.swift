@@ -31,12 +31,18 @@ public enum RegisterType: Sendable, Hashable {
 }
 
 /// Order of the bytes A (most significant) to D of a 32-bit value as they come over the wire; 64-bit
-/// values follow the same pattern, words and bytes within words each forward or reversed.
+/// values follow the same pattern, words and bytes within words each forward or reversed. Of a
+/// single register, BADC and DCBA swap the two bytes.
 public enum ByteOrder: String, Sendable, Hashable, CaseIterable {
   case abcd = "ABCD"
   case badc = "BADC"
   case cdab = "CDAB"
   case dcba = "DCBA"
+
+  /// Whether the least significant register comes first.
+  public var reversesWords: Bool { self == .cdab || self == .dcba }
+  /// Whether the least significant byte of each register comes first.
+  public var swapsBytes: Bool { self == .badc || self == .dcba }
 }
 
 /// An exact decimal number of the configuration, `mantissa × 10^-decimals`.

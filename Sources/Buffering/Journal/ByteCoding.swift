@@ -1,0 +1,122 @@
+/// Appends little-endian numbers to bytes: how everything in the journal's files is written.
+struct ByteWriter {
+  private(set) var bytes: [UInt8] = []
+
+  init(capacity: Int = 256) { bytes.reserveCapacity(capacity) }
+
+  var count: Int { bytes.count }
+
+  mutating func reset() { bytes.removeAll(keepingCapacity: true) }
+
+  mutating func fixed(_ number: some FixedWidthInteger) {
+    withUnsafeBytes(of: number.littleEndian) { bytes.append(contentsOf: $0) }
+  }
+
+  /// LEB128: seven bits a byte, low ones first.
+  mutating func varint(_ number: UInt64) {
+    var rest = number
+    while rest >= 0x80 {
+      bytes.append(UInt8(truncatingIfNeeded: rest) | 0x80)
+      rest >>= 7
+    }
+    bytes.append(UInt8(rest))
+  }
+
+  /// A signed number with its sign in the lowest bit, so that small ones of either sign are short.
+  mutating func zigzag(_ number: Int64) {
+    varint(UInt64(bitPattern: (number << 1) ^ (number >> 63)))
+  }
+
+  mutating func string(_ text: String) {
+    var text = text
+    text.withUTF8 { utf8 in
+      varint(UInt64(utf8.count))
+      bytes.append(contentsOf: utf8)
+    }
+  }
+
+  mutating func blob(_ blob: some Collection<UInt8>) {
+    varint(UInt64(blob.count))
+    bytes.append(contentsOf: blob)
+  }
+
+  mutating func raw(_ more: some Sequence<UInt8>) { bytes.append(contentsOf: more) }
+
+  /// Fills with zeros up to a multiple of `alignment`.
+  mutating func pad(to alignment: Int) {
+    while bytes.count % alignment != 0 { bytes.append(0) }
+  }
+
+  mutating func overwrite(_ number: UInt32, at offset: Int) {
+    withUnsafeBytes(of: number.littleEndian) { source in
+      for (index, byte) in source.enumerated() { bytes[offset + index] = byte }
+    }
+  }
+}
+
+/// Bytes that are not what their format says.
+struct MalformedBytes: Error, Hashable, CustomStringConvertible {
+  /// What was expected, and where from the start of the bytes.
+  var description: String
+}
+
+/// Reads what `ByteWriter` wrote and never reads beyond the end.
+struct ByteReader {
+  private let bytes: UnsafeRawBufferPointer
+  private(set) var offset: Int
+
+  /// Reads `bytes`, which must outlive the reader, from `offset` on.
+  init(_ bytes: UnsafeRawBufferPointer, at offset: Int = 0) {
+    self.bytes = bytes
+    self.offset = offset
+  }
+
+  var remaining: Int { bytes.count - offset }
+
+  mutating func fixed<Number: FixedWidthInteger>(
+    _ type: Number.Type
+  ) throws(MalformedBytes) -> Number {
+    let size = MemoryLayout<Number>.size
+    guard remaining >= size else { throw short("\(size) bytes") }
+    defer { offset += size }
+    return Number(littleEndian: bytes.loadUnaligned(fromByteOffset: offset, as: type))
+  }
+
+  mutating func varint() throws(MalformedBytes) -> UInt64 {
+    var number: UInt64 = 0
+    for shift in stride(from: UInt64(0), to: 64, by: 7) {
+      guard remaining > 0 else { throw short("a number") }
+      let byte = bytes[offset]
+      offset += 1
+      number |= UInt64(byte & 0x7F) << shift
+      if byte < 0x80 { return number }
+    }
+    throw short("a number of at most 10 bytes")
+  }
+
+  mutating func zigzag() throws(MalformedBytes) -> Int64 {
+    let number = try varint()
+    return Int64(bitPattern: number >> 1) ^ -Int64(bitPattern: number & 1)
+  }
+
+  /// A count of things of which each takes at least a byte, so that damage can't ask for gigabytes.
+  mutating func count() throws(MalformedBytes) -> Int {
+    let number = try varint()
+    guard number <= UInt64(remaining) else { throw short("\(number) more bytes") }
+    return Int(number)
+  }
+
+  mutating func blob() throws(MalformedBytes) -> UnsafeRawBufferPointer {
+    let size = try count()
+    defer { offset += size }
+    return UnsafeRawBufferPointer(rebasing: bytes[offset..<offset + size])
+  }
+
+  mutating func string() throws(MalformedBytes) -> String {
+    String(decoding: try blob(), as: UTF8.self)
+  }
+
+  private func short(_ expected: String) -> MalformedBytes {
+    MalformedBytes(description: "expected \(expected) at offset \(offset) of \(bytes.count)")
+  }
+}

@@ -1,0 +1,149 @@
+public import LinuxSystem
+internal import Synchronization
+public import Telemetry
+
+/// The journal as destinations see it: two streams of batches, each read at its own pace. What
+/// writes it is `JournalWriter`.
+public final class Journal: BatchLog {
+  /// Holes that readers found and the writer has not explained yet. More than this at once and one
+  /// event stands for the rest, found again at the next start.
+  private static let mostNotedHoles = 1024
+
+  private struct Notes {
+    var holes: [(stream: StreamName, run: Segment.Run)] = []
+    /// What was noted in this process: two destinations find the same hole.
+    var seen: Set<Segment.Run> = []
+    var readFailure: SystemError?
+  }
+
+  /// The id of the store that takes new batches.
+  public let store: UInt64
+  /// The epoch that new batches belong to.
+  public let epoch: UInt32
+  /// False when the store is in memory because the disk could not be used.
+  public let isDurable: Bool
+
+  let current: AckSet.EpochID
+  private let events: SharedIndex
+  private let data: SharedIndex
+  private let definitionFiles: DefinitionFiles
+  private let currentDefinitions: UInt32
+  private let wakes = Mutex<[EventFD]>([])
+  private let notes = Mutex(Notes())
+  private let hasNewAcknowledgements = Atomic(false)
+
+  init(
+    current: AckSet.EpochID, isDurable: Bool, events: SharedIndex, data: SharedIndex,
+    definitionFiles: DefinitionFiles, currentDefinitions: UInt32
+  ) {
+    self.current = current
+    store = current.store
+    epoch = current.epoch
+    self.isDurable = isDurable
+    self.events = events
+    self.data = data
+    self.definitionFiles = definitionFiles
+    self.currentDefinitions = currentDefinitions
+  }
+
+  func index(of stream: StreamName) -> SharedIndex {
+    switch stream {
+    case .events: events
+    case .data: data
+    }
+  }
+
+  // MARK: BatchLog
+
+  /// Where live delivery begins.
+  public func end(of stream: StreamName) -> LogPosition {
+    index(of: stream).withLock { $0.end }
+  }
+
+  /// A reader that looks things up in this journal.
+  public func reader(
+    of stream: StreamName, for destination: DestinationName, from position: LogPosition
+  ) -> any BatchReader {
+    JournalReader(
+      journal: self, shared: index(of: stream), stream: stream, destination: destination,
+      from: position)
+  }
+
+  /// Marks a batch as delivered.
+  public func acknowledge(_ identity: BatchIdentity, by destination: DestinationName) {
+    let epoch = AckSet.EpochID(store: identity.store, epoch: identity.epoch)
+    index(of: identity.stream).withLock { index in
+      index.acknowledged[destination]?.insert(epoch, identity.seq...identity.seq)
+    }
+    hasNewAcknowledgements.store(true, ordering: .releasing)
+  }
+
+  /// Counts; the oldest unsent batch is read for its time.
+  public func summary(of stream: StreamName, for destination: DestinationName) -> StreamSummary {
+    var summary = index(of: stream).withLock { $0.summary(for: destination) }
+    if summary.unsent > 0 {
+      let oldest = reader(of: stream, for: destination, from: .start).next(before: nil)
+      summary.oldestUnsent = oldest?.batch.newestTime
+    }
+    return summary
+  }
+
+  /// The payloads that batches still refer to.
+  public func definitions() -> [UInt32: [UInt8]] {
+    definitionFiles.payloads(of: digestsInUse())
+  }
+
+  /// Wakes `descriptor` after every append, for as long as the journal lives.
+  public func wake(_ descriptor: EventFD) {
+    wakes.withLock { $0.append(descriptor) }
+  }
+
+  // MARK: The writer's side
+
+  func digestsInUse() -> Set<UInt32> {
+    var digests = data.withLock { $0.definitions }
+    digests.insert(currentDefinitions)
+    return digests
+  }
+
+  func wakeReaders() {
+    wakes.withLock { wakes in
+      for descriptor in wakes { descriptor.signal() }
+    }
+  }
+
+  /// Whether cursors changed since the last call.
+  func takeNewAcknowledgements() -> Bool {
+    hasNewAcknowledgements.exchange(false, ordering: .acquiringAndReleasing)
+  }
+
+  func noteDamage(_ run: Segment.Run, in stream: StreamName) {
+    notes.withLock { notes in
+      guard notes.seen.count < Self.mostNotedHoles, notes.seen.insert(run).inserted else { return }
+      notes.holes.append((stream, run))
+    }
+  }
+
+  /// A hole that has its gap event already; readers will come upon it too.
+  func noteExplained(_ run: Segment.Run) {
+    notes.withLock { _ = $0.seen.insert(run) }
+  }
+
+  func noteReadFailure(_ error: SystemError) {
+    notes.withLock { $0.readFailure = error }
+  }
+
+  func takeHoles() -> [(stream: StreamName, run: Segment.Run)] {
+    notes.withLock { notes in
+      defer { notes.holes = [] }
+      return notes.holes
+    }
+  }
+
+  func takeReadFailure() -> SystemError? {
+    notes.withLock { notes in
+      defer { notes.readFailure = nil }
+      return notes.readFailure
+    }
+  }
+}

@@ -1,0 +1,224 @@
+internal import LinuxSystem
+internal import Telemetry
+
+/// Walks one stream's segments for one destination. The thread that made it owns it; it looks at
+/// the shared index under its lock and reads the files without one.
+final class JournalReader: BatchReader {
+  /// What one read takes from the file: a few batches of a busy stream.
+  private static let chunkBytes = 64 * 1024
+
+  private let journal: Journal
+  private let shared: SharedIndex
+  private let stream: StreamName
+  private let destination: DestinationName
+  private(set) var position: LogPosition
+
+  private var segment: Segment?
+  private var devices: [DeviceSchema?] = []
+  /// Bytes of the segment from `chunkStart` on.
+  private var chunk: [UInt8] = []
+  private var chunkStart = 0
+  /// The batch that should come next if nothing is missing.
+  private var expected: (epoch: UInt32, seq: UInt64)?
+
+  init(
+    journal: Journal, shared: SharedIndex, stream: StreamName, destination: DestinationName,
+    from position: LogPosition
+  ) {
+    self.journal = journal
+    self.shared = shared
+    self.stream = stream
+    self.destination = destination
+    self.position = position
+  }
+
+  func next(before limit: LogPosition?) -> (batch: Batch, start: LogPosition)? {
+    while let segment = currentSegment() {
+      let readable = readableEnd(of: segment)
+      while Int(position.offset) < readable {
+        if let limit, position >= limit { return nil }
+        guard let (body, start) = nextFrame(in: segment, readable: readable) else { break }
+        if let limit, start >= limit { return nil }
+        if let batch = take(body, of: segment) {
+          // Recycled while it was being read: what the bytes say may be half old, half new.
+          guard shared.withLock({ $0.contains(segment.generation) }) else { break }
+          return (batch, start)
+        }
+      }
+      guard moveOn(from: segment) else { return nil }
+    }
+    return nil
+  }
+
+  // MARK: Segments
+
+  /// The segment that `position` lies in, opened.
+  private func currentSegment() -> Segment? {
+    let generation = position.generation
+    if let segment, segment.generation == generation,
+      shared.withLock({ $0.contains(generation) })
+    {
+      return segment
+    }
+    guard let found = firstSegment(from: generation) else { return nil }
+    open(found)
+    return found
+  }
+
+  private func firstSegment(from generation: UInt64) -> Segment? {
+    let destination = destination
+    return shared.withLock { index in
+      guard let segment = index.segment(from: generation) else { return nil }
+      // A reader from the start need not walk what its destination has long acknowledged.
+      guard generation == 0 else { return segment }
+      return index.firstUnacknowledged(by: destination) ?? index.segments.last
+    }
+  }
+
+  /// Begins to read a segment. In the middle of one, what stands before is read for its dictionary.
+  private func open(_ found: Segment) {
+    segment = found
+    devices = []
+    chunk = []
+    expected = (found.header.epoch, found.header.firstSeq)
+    let target = found.generation == position.generation ? Int(position.offset) : 0
+    position = LogPosition(generation: found.generation, offset: UInt32(SegmentHeader.bytes))
+    while Int(position.offset) < target,
+      let (body, _) = nextFrame(in: found, readable: target)
+    {
+      _ = take(body, of: found, isSkipping: true)
+    }
+    position.offset = UInt32(max(target, SegmentHeader.bytes))
+  }
+
+  private func readableEnd(of segment: Segment) -> Int {
+    let generation = segment.generation
+    return shared.withLock { index in
+      index.segments.last { $0.generation == generation }?.end ?? 0
+    }
+  }
+
+  /// To the next segment, if there is one; what the index promised of this one and was not found is
+  /// reported.
+  private func moveOn(from finished: Segment) -> Bool {
+    let generation = finished.generation
+    let (next, runs) = shared.withLock { index in
+      (
+        index.segment(from: generation + 1),
+        index.segments.first { $0.generation == generation }?.runs ?? []
+      )
+    }
+    guard let next else { return false }
+    if let expected, let last = runs.last, last.epoch.epoch == expected.epoch,
+      expected.seq <= last.seqs.upperBound
+    {
+      journal.noteDamage(
+        Segment.Run(epoch: last.epoch, seqs: expected.seq...last.seqs.upperBound), in: stream)
+    }
+    position = LogPosition(generation: next.generation, offset: 0)
+    segment = nil
+    return true
+  }
+
+  // MARK: Frames
+
+  /// The next valid frame, with `position` moved behind it; `nil` if there is none before
+  /// `readable`, with `position` moved there.
+  private func nextFrame(
+    in segment: Segment, readable: Int
+  ) -> (body: ArraySlice<UInt8>, start: LogPosition)? {
+    let seed = segment.header.frameSeed
+    var offset = Int(position.offset)
+    while offset + Frame.headerBytes <= readable {
+      guard fill(segment, from: offset, count: Frame.headerBytes, readable: readable) else { break }
+      var reading = readFrame(at: offset, seed: seed)
+      if case .needs(let count) = reading, offset + count <= readable,
+        fill(segment, from: offset, count: count, readable: readable)
+      {
+        reading = readFrame(at: offset, seed: seed)
+      }
+      if case .frame(let body, let count) = reading {
+        position.offset = UInt32(offset + count)
+        let start = LogPosition(generation: segment.generation, offset: UInt32(offset))
+        return (chunk[body], start)
+      }
+      offset += Frame.alignment
+    }
+    position.offset = UInt32(readable)
+    return nil
+  }
+
+  private func readFrame(at offset: Int, seed: UInt32) -> Frame.Reading {
+    chunk.withUnsafeBytes { Frame.read($0, at: offset - chunkStart, seed: seed) }
+  }
+
+  /// Makes sure that `count` bytes from `offset` on are at hand.
+  private func fill(_ segment: Segment, from offset: Int, count: Int, readable: Int) -> Bool {
+    if offset >= chunkStart, offset + count <= chunkStart + chunk.count { return true }
+    let size = min(max(count, Self.chunkBytes), readable - offset)
+    do throws(SystemError) {
+      chunk = try segment.file.read(size, at: offset)
+      chunkStart = offset
+      return chunk.count >= count
+    } catch {
+      journal.noteReadFailure(error)
+      return false
+    }
+  }
+
+  /// What a frame's body holds; `nil` for one that is no batch for this destination.
+  private func take(
+    _ body: ArraySlice<UInt8>, of segment: Segment, isSkipping: Bool = false
+  ) -> Batch? {
+    body.withUnsafeBytes { bytes in
+      var reader = ByteReader(bytes)
+      switch Frame.Kind(rawValue: (try? reader.fixed(UInt8.self)) ?? 0) {
+      case .device:
+        if let entry = try? BatchCodec.readDevice(&reader) {
+          devices.define(entry.device, number: entry.number)
+        }
+        return nil
+      case .batch:
+        guard let key = try? BatchCodec.readKey(&reader) else { return nil }
+        let epoch = AckSet.EpochID(store: segment.header.store, epoch: key.epoch)
+        noteHole(before: key, epoch)
+        expected = (key.epoch, key.seq + 1)
+        if isSkipping || isAcknowledged(epoch, key.seq) { return nil }
+        do throws(MalformedBytes) {
+          return try decode(&reader, key, segment)
+        } catch {
+          journal.noteDamage(Segment.Run(epoch: epoch, seqs: key.seq...key.seq), in: stream)
+          return nil
+        }
+      case nil:
+        return nil
+      }
+    }
+  }
+
+  private func noteHole(before key: BatchKey, _ epoch: AckSet.EpochID) {
+    guard let expected, expected.epoch == key.epoch, expected.seq < key.seq else { return }
+    journal.noteDamage(Segment.Run(epoch: epoch, seqs: expected.seq...key.seq - 1), in: stream)
+  }
+
+  private func isAcknowledged(_ epoch: AckSet.EpochID, _ seq: UInt64) -> Bool {
+    let destination = destination
+    return shared.withLock { $0.acknowledged[destination]?.contains(epoch, seq) ?? false }
+  }
+
+  private func decode(
+    _ reader: inout ByteReader, _ key: BatchKey, _ segment: Segment
+  ) throws(MalformedBytes) -> Batch {
+    let context = try BatchCodec.readContext(&reader)
+    let body: Batch.Body =
+      switch stream {
+      case .data: .samples(try BatchCodec.readSamples(&reader, devices: devices))
+      case .events: .events(try BatchCodec.readEvents(&reader))
+      }
+    return Batch(
+      identity: BatchIdentity(
+        store: segment.header.store, stream: stream, epoch: key.epoch, seq: key.seq),
+      boot: context.boot, offset: context.offset, clock: context.clock,
+      definitions: segment.header.definitions, isDurable: journal.isDurable, body: body)
+  }
+}

@@ -1,0 +1,65 @@
+public import LinuxSystem
+public import Telemetry
+
+/// How a journal is kept.
+public struct JournalSettings: Sendable {
+  /// The store's directory; made if it is not there.
+  public var directory: String
+  /// Cap of the data stream's files together, in bytes.
+  public var dataBytes: Int
+  /// Cap of the events stream's files together, in bytes.
+  public var eventsBytes: Int
+  /// How long appended data may wait for its sync, in milliseconds: what a power cut can cost of
+  /// what was not yet published. Events are synced at once.
+  public var commitMilliseconds: Int64
+  /// Who has a cursor.
+  public var destinations: [DestinationName]
+  /// The payload of `points/<digest>` for what is configured now.
+  public var definitions: [UInt8]
+  /// The agent's version, for the `start` event.
+  public var agentVersion: String
+  /// The boot that this process runs in.
+  public var boot: BootID
+  /// Size of a segment file. Small enough that recycling one gives up little at a time, large
+  /// enough that its header and its sync cost nothing. Tests make it smaller to reach roll-over.
+  var segmentBytes = 1 << 20
+
+  /// Room that an event stream's segment keeps for explaining an eviction.
+  static let reserveBytes = 16 * 1024
+  /// A stream needs one segment to write to and one to take away.
+  static let fewestSegments = 2
+
+  /// Makes settings.
+  public init(
+    directory: String, dataBytes: Int, eventsBytes: Int, commitMilliseconds: Int64,
+    destinations: [DestinationName], definitions: [UInt8], agentVersion: String, boot: BootID
+  ) {
+    self.directory = directory
+    self.dataBytes = dataBytes
+    self.eventsBytes = eventsBytes
+    self.commitMilliseconds = commitMilliseconds
+    self.destinations = destinations
+    self.definitions = definitions
+    self.agentVersion = agentVersion
+    self.boot = boot
+  }
+
+  /// The digest that names `definitions`: their CRC-32C.
+  public var definitionsDigest: UInt32 { CRC32C.checksum(definitions) }
+}
+
+/// Why a journal could not be opened.
+public enum JournalError: Error, Sendable, CustomStringConvertible {
+  /// Another agent holds the store.
+  case lock(StoreLockError)
+  /// The store can't be read or written.
+  case storage(SystemError)
+
+  /// What is wrong, in one line.
+  public var description: String {
+    switch self {
+    case .lock(let error): error.description
+    case .storage(let error): error.description
+    }
+  }
+}

@@ -1,0 +1,306 @@
+internal import LinuxSystem
+internal import Telemetry
+
+/// An open store, as its writer sees it: what is appended, synced and recycled. One thread's.
+final class JournalStore: EvictionDelegate {
+  /// Runs of seqs that one eviction explains at once; beyond that (a segment that saw dozens of
+  /// restarts) the rest follows in a batch of its own. What fits the reserve.
+  private static let mostRunsAtOnce = 32
+  /// Events that wait while the store can't be written; as many as the ring holds.
+  private static let mostPostponed = 1024
+
+  let journal: Journal
+  /// When the newest sample of a run that did not end in order was measured: what came after it may
+  /// be missing. Unix milliseconds.
+  private(set) var uncleanSince: Int64?
+
+  private let boot: BootID
+  private let clock: any TimeSource
+  private let definitions: UInt32
+  private let definitionFiles: DefinitionFiles
+  private let destinations: [DestinationName]
+  private let events: StreamLog
+  private let data: StreamLog
+  private var recordFile: DurableRecord
+  private var record: EpochRecord
+  private var cursors: CursorFiles
+  /// Events about the store itself that could not be appended where they arose.
+  private var postponed: [Event] = []
+
+  /// Opens the store, begins an epoch, and appends its `start` event and what recovery found.
+  init(
+    _ settings: JournalSettings, storage: any Storage, clock: any TimeSource
+  ) throws(JournalError) {
+    self.clock = clock
+    boot = settings.boot
+    definitions = settings.definitionsDigest
+    destinations = settings.destinations
+    let recovered: [StreamName: RecoveredStream]
+    let wasUnreadable: Bool
+    do throws(SystemError) {
+      for folder in ["", "/events", "/data", "/cursors", "/definitions"] {
+        try storage.createDirectory(settings.directory + folder)
+      }
+      recordFile = DurableRecord(storage: storage, path: settings.directory + "/epoch")
+      (record, wasUnreadable) = Self.nextEpoch(recordFile.load())
+      recovered = try Self.recover(settings, storage)
+      if wasUnreadable { record.untold = Self.newestEpochs(recovered) }
+      // Durable before the first batch: the same epoch must never name two runs.
+      try recordFile.save(record.encoded())
+      definitionFiles = DefinitionFiles(
+        storage: storage, directory: settings.directory + "/definitions")
+      try definitionFiles.keep(settings.definitions, as: definitions)
+    } catch {
+      throw .storage(error)
+    }
+
+    cursors = CursorFiles(
+      storage: storage, directory: settings.directory + "/cursors",
+      destinations: settings.destinations)
+    let acknowledged = cursors.load()
+    let epoch = AckSet.EpochID(store: record.store, epoch: record.epoch)
+    func log(_ stream: StreamName, _ bytes: Int, reserve: Int) -> StreamLog {
+      var found = recovered[stream] ?? RecoveredStream(empty: stream)
+      for destination in settings.destinations {
+        found.index.acknowledged[destination] = acknowledged[destination]?[stream] ?? AckSet()
+      }
+      let limits = StreamLog.Limits(
+        segmentBytes: settings.segmentBytes, totalBytes: bytes, reserveBytes: reserve)
+      return StreamLog(
+        found, epoch: epoch, storage: storage, directory: "\(settings.directory)/\(stream)",
+        limits: limits)
+    }
+    let reserve = min(JournalSettings.reserveBytes, settings.segmentBytes / 8)
+    events = log(.events, settings.eventsBytes, reserve: reserve)
+    data = log(.data, settings.dataBytes, reserve: 0)
+    journal = Journal(
+      current: epoch, isDurable: storage.isDurable, events: events.shared, data: data.shared,
+      definitionFiles: definitionFiles, currentDefinitions: definitions)
+    events.delegate = self
+    data.delegate = self
+    try tellStart(settings, recovered)
+  }
+
+  // MARK: Opening
+
+  private static func nextEpoch(_ found: DurableRecord.Found) -> (EpochRecord, unreadable: Bool) {
+    if case .payload(let payload) = found, let record = try? EpochRecord(payload) {
+      return (record.beginningNext(), false)
+    }
+    let record = EpochRecord.fresh(store: .random(in: 1 ... .max)).beginningNext()
+    return (record, found != .nothing)
+  }
+
+  private static func recover(
+    _ settings: JournalSettings, _ storage: any Storage
+  ) throws(SystemError) -> [StreamName: RecoveredStream] {
+    var recovered: [StreamName: RecoveredStream] = [:]
+    for stream in StreamName.allCases {
+      recovered[stream] = try RecoveredStream(
+        stream: stream, storage: storage, directory: "\(settings.directory)/\(stream)",
+        segmentBytes: settings.segmentBytes)
+    }
+    return recovered
+  }
+
+  /// Where the record of epochs is lost, the last ones that can be seen in the streams.
+  private static func newestEpochs(
+    _ recovered: [StreamName: RecoveredStream]
+  ) -> [EpochRecord.Ended] {
+    let newest = recovered.values.compactMap { $0.index.segments.last?.runs.last?.epoch }
+    return Set(newest).sorted { $0.epoch < $1.epoch }
+      .map { EpochRecord.Ended(id: $0, isClean: false) }
+  }
+
+  private func tellStart(
+    _ settings: JournalSettings, _ recovered: [StreamName: RecoveredStream]
+  ) throws(JournalError) {
+    let now = clock.now()
+    if let last = record.untold.last, !last.isClean {
+      uncleanSince = recovered[.data]?.newestTime
+    }
+    let previous = record.untold.map { ended in
+      EpochSummary(
+        store: ended.id.store, epoch: ended.id.epoch,
+        last: [
+          .events: events.shared.withLock { $0.lastSeq(of: ended.id) },
+          .data: data.shared.withLock { $0.lastSeq(of: ended.id) },
+        ], clean: ended.isClean)
+    }
+    let start = Event(
+      time: now, severity: .info, source: "agent",
+      detail: .start(StartDetail(agent: settings.agentVersion, previous: previous)))
+    do throws(AppendError) {
+      try append([start] + Self.findings(recovered, at: now))
+    } catch {
+      guard case .storage(let system) = error else {
+        throw .storage(SystemError(call: "append", subject: "\(error)", code: 0))
+      }
+      throw .storage(system)
+    }
+    for run in recovered.values.flatMap(\.damage) { journal.noteExplained(run) }
+    // Told durably: the next start need not say it again.
+    record.untold = []
+    do throws(SystemError) {
+      try recordFile.save(record.encoded())
+    } catch {
+      throw .storage(error)
+    }
+  }
+
+  /// What recovery found to be broken.
+  private static func findings(
+    _ recovered: [StreamName: RecoveredStream], at now: Timestamp
+  ) -> [Event] {
+    var findings: [Event] = []
+    for stream in StreamName.allCases {
+      guard let found = recovered[stream] else { continue }
+      findings += found.damage.map { damage(stream, $0, at: now) }
+      findings += found.putAside.map { name, problem in
+        Event(
+          time: now, severity: .warning, source: "\(stream)",
+          detail: .store(StateDetail(state: "put-aside", reason: "\(name): \(problem)")))
+      }
+    }
+    return findings
+  }
+
+  private static func damage(_ stream: StreamName, _ run: Segment.Run, at now: Timestamp) -> Event {
+    gap(stream, run, reason: .damaged, destinations: [], at: now)
+  }
+
+  private static func gap(
+    _ stream: StreamName, _ run: Segment.Run, reason: GapReason, destinations: [String],
+    at now: Timestamp
+  ) -> Event {
+    let span = GapSpan.batches(
+      store: run.epoch.store, epoch: run.epoch.epoch, from: run.seqs.lowerBound,
+      to: run.seqs.upperBound)
+    return Event(
+      time: now, severity: .warning, source: "\(stream)",
+      detail: .gap(
+        GapDetail(
+          stream: stream, span: span, count: run.seqs.count, reason: reason,
+          destinations: destinations)))
+  }
+
+  // MARK: Appending
+
+  /// Appends events and makes them durable. What could not be appended is kept for the next call,
+  /// so an event is handed over once.
+  func append(_ more: [Event]) throws(AppendError) {
+    let all = (postponed + more).suffix(Self.mostPostponed).map { $0 }
+    guard !all.isEmpty else { return }
+    // Appending can postpone more, where beginning a segment evicts one.
+    postponed = []
+    var appended = 0
+    do throws(AppendError) {
+      for piece in BatchSplitter.pieces(of: all, boot: boot) {
+        try events.append(all[piece.range], context: piece.context)
+        appended = piece.range.upperBound
+      }
+      try events.sync()
+    } catch {
+      postponed = all[appended...] + postponed
+      throw error
+    }
+  }
+
+  /// Appends samples; durable after the next `commit`. Returns how many of them were appended before
+  /// something failed with an error.
+  func append(_ samples: [Sample], appended: inout Int) throws(AppendError) {
+    try explainUncleanStop(before: samples)
+    for piece in BatchSplitter.pieces(of: samples, boot: boot) {
+      try data.append(samples[piece.range], context: piece.context, definitions: definitions)
+      appended = piece.range.upperBound
+    }
+  }
+
+  /// Makes the data durable.
+  func commit() throws(AppendError) { try data.sync() }
+
+  /// Whether data waits for a `commit`.
+  var hasUncommitted: Bool { data.hasUnsynced }
+
+  private func explainUncleanStop(before samples: [Sample]) throws(AppendError) {
+    guard let from = uncleanSince, let first = samples.first else { return }
+    let detail = GapDetail(
+      stream: .data, span: .time(from: from, to: max(from, first.time.wall)), reason: .uncleanStop)
+    try append([
+      Event(time: first.time, severity: .warning, source: "data", detail: .gap(detail))
+    ])
+    uncleanSince = nil
+  }
+
+  /// Explains holes that readers came upon.
+  func explainHoles() throws(AppendError) {
+    let holes = journal.takeHoles()
+    guard !holes.isEmpty else { return }
+    let now = clock.now()
+    try append(holes.map { Self.damage($0.stream, $0.run, at: now) })
+  }
+
+  // MARK: Cursors and the end
+
+  func saveCursors() throws(AppendError) {
+    for destination in destinations {
+      let sets: [StreamName: AckSet] = [
+        .events: events.shared.withLock { $0.acknowledged[destination] } ?? AckSet(),
+        .data: data.shared.withLock { $0.acknowledged[destination] } ?? AckSet(),
+      ]
+      do throws(SystemError) {
+        try cursors.save(destination, sets)
+      } catch {
+        throw .storage(error)
+      }
+    }
+  }
+
+  /// Ends the epoch in order.
+  func close(reason: String) throws(AppendError) {
+    try commit()
+    try append([
+      Event(
+        time: clock.now(), severity: .info, source: "agent",
+        detail: .stop(StopDetail(reason: reason)))
+    ])
+    journal.wakeReaders()
+  }
+
+  /// The last that is written: nothing may be appended after it.
+  func seal() throws(AppendError) {
+    try saveCursors()
+    record.isClean = true
+    do throws(SystemError) {
+      try definitionFiles.keepOnly(journal.digestsInUse())
+      try recordFile.save(record.encoded())
+    } catch {
+      throw .storage(error)
+    }
+  }
+
+  // MARK: EvictionDelegate
+
+  func explainEviction(
+    of segment: Segment, needers: [DestinationName]
+  ) throws(AppendError) {
+    let now = clock.now()
+    let isForAll = needers.count == destinations.count
+    let gaps = segment.runs.map { run in
+      Self.gap(
+        segment.header.stream, run, reason: .evicted,
+        destinations: isForAll ? [] : needers.map(\.description), at: now)
+    }
+    postponed += gaps.dropFirst(Self.mostRunsAtOnce)
+    let first = Array(gaps.prefix(Self.mostRunsAtOnce))
+    let context = BatchContext(boot: boot, offset: now.offset, clock: now.clock)
+    do throws(AppendError) {
+      let isOwnRoom = segment.header.stream == .events
+      try events.append(first[...], context: context, isReserved: isOwnRoom)
+      try events.sync()
+    } catch .noRoom {
+      // The events stream itself has just lost its segment to a fault.
+      postponed += first
+    }
+  }
+}

@@ -1,0 +1,118 @@
+public import LinuxSystem
+internal import Synchronization
+public import Telemetry
+
+/// Told when the store stops or resumes taking what it is given.
+public protocol StoreObserver: Sendable {
+  /// `fault` is `nil` while the store works, else what is wrong in the system's words.
+  func store(changedTo fault: String?)
+}
+
+/// Writes the journal: takes what the field side put into the ring, appends it, tells the
+/// destinations, and syncs. On a thread of its own, because every one of its calls may wait for the
+/// disk.
+public final class JournalWriter: Sendable {
+  /// Acknowledgements that a restart may forget, and then deliver again: at most those of this many
+  /// seconds.
+  private static let cursorSeconds = 10.0
+  /// A store that failed is tried again after this: often enough that a card which is put back is
+  /// used at once, seldom enough to write no log full.
+  private static let retrySeconds = 1.0
+
+  /// What destinations read.
+  public let journal: Journal
+  /// Where the field side's samples and events go in.
+  public let ring: SampleRing
+
+  private let loop: Mutex<WriterLoop?>
+  private let progress = Monitor(WriterProgress.running)
+  private let lock: StoreLock?
+
+  /// Opens the store in `settings.directory`, recovers it, and begins an epoch. Blocks while it
+  /// reads.
+  public static func open(
+    _ settings: JournalSettings, ring: SampleRing, clock: any TimeSource,
+    observer: any StoreObserver
+  ) throws(JournalError) -> JournalWriter {
+    let storage = DiskStorage()
+    do throws(SystemError) {
+      try storage.createDirectory(settings.directory)
+    } catch {
+      throw .storage(error)
+    }
+    let lock: StoreLock
+    do throws(StoreLockError) {
+      lock = try StoreLock(directory: settings.directory)
+    } catch {
+      throw .lock(error)
+    }
+    return try JournalWriter(
+      settings, storage: storage, lock: lock, ring: ring, clock: clock, observer: observer)
+  }
+
+  /// A journal in memory, of at most `bytes`, for a board whose disk can't be used: batches are
+  /// delivered and say that they are not durable.
+  public static func inMemory(
+    _ settings: JournalSettings, bytes: Int, ring: SampleRing, clock: any TimeSource,
+    observer: any StoreObserver
+  ) throws(JournalError) -> JournalWriter {
+    var settings = settings
+    settings.segmentBytes = bytes / 8
+    settings.dataBytes = bytes / 2
+    settings.eventsBytes = bytes / 2
+    return try JournalWriter(
+      settings, storage: MemoryStorage(), lock: nil, ring: ring, clock: clock, observer: observer)
+  }
+
+  init(
+    _ settings: JournalSettings, storage: any Storage, lock: StoreLock?, ring: SampleRing,
+    clock: any TimeSource, observer: any StoreObserver
+  ) throws(JournalError) {
+    let store = try JournalStore(settings, storage: storage, clock: clock)
+    journal = store.journal
+    self.ring = ring
+    self.lock = lock
+    loop = Mutex(
+      WriterLoop(
+        store: store, ring: ring, clock: clock, observer: observer, boot: settings.boot,
+        commitSeconds: Double(settings.commitMilliseconds) / 1000,
+        cursorSeconds: Self.cursorSeconds, retrySeconds: Self.retrySeconds))
+  }
+
+  /// Begins to write.
+  public func start() throws(SystemError) {
+    // Moved out, so that the loop is the thread's alone.
+    let box = Mutex(loop.withLock { $0.take() })
+    let progress = progress
+    try Thread.start(named: "journal") {
+      var loop = box.withLock { $0.take() }
+      loop?.run(reporting: progress)
+    }
+  }
+
+  /// Asks for the end of writing: what is in the ring is appended and synced. Destinations can still
+  /// read and acknowledge. Returns whether that was done within `seconds`; if not, it goes on.
+  public func flush(within seconds: Double, reason: String) -> Bool {
+    ring.stop(reason: reason)
+    return progress.wait(atMost: seconds) { $0 >= .flushed ? true : nil } ?? false
+  }
+
+  /// After `flush`: saves the cursors and marks the epoch as ended in order. Returns whether that was
+  /// done within `seconds`.
+  public func seal(within seconds: Double) -> Bool {
+    progress.update { $0 = max($0, .sealing) }
+    return progress.wait(atMost: seconds) { $0 == .ended ? true : nil } ?? false
+  }
+}
+
+/// How far the writer's end has come.
+enum WriterProgress: Int, Comparable {
+  case running
+  case flushed
+  case sealing
+  case ended
+
+  static func < (left: WriterProgress, right: WriterProgress) -> Bool {
+    left.rawValue < right.rawValue
+  }
+}

@@ -1,0 +1,149 @@
+internal import LinuxSystem
+internal import Telemetry
+
+/// A stream's folder as the last run left it, read and put in order.
+struct RecoveredStream {
+  static let temporarySuffix = ".new"
+  static let badSuffix = ".bad"
+  private static let segmentSuffix = ".seg"
+  /// Files that could not be read are kept for whoever wants to look, but not without end.
+  private static let mostBadFiles = 4
+
+  static func fileName(_ number: Int) -> String {
+    let digits = String(number)
+    return String(repeating: "0", count: max(0, 8 - digits.utf8.count)) + digits + segmentSuffix
+  }
+
+  /// Every segment with what it holds.
+  var index: StreamIndex
+  /// Zero-filled files that hold nothing.
+  var blanks: [String] = []
+  /// Segment files there are, blank ones included.
+  var fileCount = 0
+  /// Files are numbered so that a name is never used twice.
+  var nextFileNumber = 1
+  /// The dictionary of the last segment, if frames can be appended to it.
+  var continuableDevices: [DeviceSchema]?
+  /// Holes that were found: seqs that must have been written and can't be read.
+  var damage: [Segment.Run] = []
+  /// Files that were put aside, with what was wrong.
+  var putAside: [(name: String, problem: String)] = []
+  /// When the newest item of the last batch was measured, in Unix milliseconds as believed then.
+  var newestTime: Int64?
+
+  /// A stream of which nothing is there.
+  init(empty stream: StreamName) { index = StreamIndex(stream: stream) }
+
+  /// Reads the folder. Fails only if it can't be listed; what is broken in it is put aside.
+  init(
+    stream: StreamName, storage: any Storage, directory: String, segmentBytes: Int
+  ) throws(SystemError) {
+    index = StreamIndex(stream: stream)
+    var badFiles = 0
+    for name in try storage.list(directory).sorted() {
+      let path = directory + "/" + name
+      if name.hasSuffix(Self.temporarySuffix) {
+        // A segment whose preparation was cut short.
+        try storage.remove(path)
+      } else if name.hasSuffix(Self.badSuffix) {
+        badFiles += 1
+      } else if name.hasSuffix(Self.segmentSuffix) {
+        let number = Int(name.dropLast(Self.segmentSuffix.count)) ?? 0
+        nextFileNumber = max(nextFileNumber, number + 1)
+        do {
+          try addFile(name, path: path, storage: storage, segmentBytes: segmentBytes)
+        } catch {
+          putAside.append((name, "\(error)"))
+          badFiles += 1
+          if badFiles <= Self.mostBadFiles {
+            try storage.rename(path, to: path + Self.badSuffix)
+          } else {
+            try storage.remove(path)
+          }
+        }
+      }
+    }
+    index.segments.sort { $0.generation < $1.generation }
+    scanSegments(segmentBytes: segmentBytes)
+  }
+
+  private mutating func addFile(
+    _ name: String, path: String, storage: any Storage, segmentBytes: Int
+  ) throws {
+    let file = try storage.open(path, creating: false)
+    let size = try file.size()
+    guard size == segmentBytes else {
+      throw MalformedBytes(description: "\(size) bytes; a segment has \(segmentBytes)")
+    }
+    guard let header = try SegmentHeader.decode(file.read(SegmentHeader.bytes, at: 0)) else {
+      blanks.append(name)
+      fileCount += 1
+      return
+    }
+    guard header.stream == index.stream else {
+      throw MalformedBytes(description: "a segment of the stream \(header.stream)")
+    }
+    index.segments.append(
+      Segment(header: header, name: name, file: file, runs: [], end: segmentBytes))
+    fileCount += 1
+  }
+
+  /// Fills in what each segment holds. One whose successor began in the same epoch holds exactly
+  /// the seqs between; only the others have to be read, so opening a large store stays quick.
+  private mutating func scanSegments(segmentBytes: Int) {
+    for position in index.segments.indices {
+      let header = index.segments[position].header
+      let epoch = AckSet.EpochID(store: header.store, epoch: header.epoch)
+      let next = position + 1 < index.segments.count ? index.segments[position + 1].header : nil
+      if let next, next.store == header.store, next.epoch == header.epoch {
+        if next.firstSeq > header.firstSeq {
+          index.segments[position].runs = [
+            Segment.Run(epoch: epoch, seqs: header.firstSeq...next.firstSeq - 1)
+          ]
+        }
+        continue
+      }
+      scan(position, isLast: next == nil, segmentBytes: segmentBytes)
+    }
+  }
+
+  private mutating func scan(_ position: Int, isLast: Bool, segmentBytes: Int) {
+    let segment = index.segments[position]
+    // A segment that can't be read now may be readable later: it stays, with nothing known of it.
+    guard let bytes = try? segment.file.read(segmentBytes, at: 0) else { return }
+    let scan = bytes.withUnsafeBytes { SegmentScan($0, seed: segment.header.frameSeed) }
+    var expected: (epoch: UInt32, seq: UInt64) = (segment.header.epoch, segment.header.firstSeq)
+    for run in scan.runs {
+      let epoch = AckSet.EpochID(store: segment.header.store, epoch: run.epoch)
+      if run.epoch != expected.epoch { expected = (run.epoch, 1) }
+      if run.seqs.lowerBound > expected.seq {
+        let hole = expected.seq...run.seqs.lowerBound - 1
+        damage.append(Segment.Run(epoch: epoch, seqs: hole))
+      }
+      index.segments[position].runs.append(Segment.Run(epoch: epoch, seqs: run.seqs))
+      expected.seq = run.seqs.upperBound + 1
+    }
+    index.segments[position].end = scan.end
+    guard isLast else { return }
+    newestTime = bytes.withUnsafeBytes { Self.newestTime($0, scan, index.stream) }
+    let devices = scan.devices.compactMap { $0 }
+    if !scan.isDamaged, devices.count == scan.devices.count { continuableDevices = devices }
+  }
+
+  private static func newestTime(
+    _ bytes: UnsafeRawBufferPointer, _ scan: SegmentScan, _ stream: StreamName
+  ) -> Int64? {
+    guard let frame = scan.lastBatch else { return nil }
+    var reader = ByteReader(UnsafeRawBufferPointer(rebasing: bytes[frame]), at: 1)
+    guard (try? BatchCodec.readKey(&reader)) != nil,
+      let context = try? BatchCodec.readContext(&reader)
+    else { return nil }
+    let newest =
+      switch stream {
+      case .data:
+        (try? BatchCodec.readSamples(&reader, devices: scan.devices))?.map(\.monotonic).max()
+      case .events: (try? BatchCodec.readEvents(&reader))?.map(\.monotonic).max()
+      }
+    return newest.map { $0 + context.offset }
+  }
+}

@@ -1,0 +1,84 @@
+internal import Telemetry
+
+/// The first block of a segment file: says whose frames follow.
+struct SegmentHeader: Hashable {
+  /// A block of its own, so that writing it never touches a page that holds frames.
+  static let bytes = 4096
+  static let version: UInt16 = 1
+  private static let magic = Array("EDGESEG\u{0A}".utf8)
+
+  /// The stream that the segment belongs to.
+  var stream: StreamName
+  /// Grows with each segment that a stream begins; never used twice, not even in the same file.
+  var generation: UInt64
+  /// The store that wrote it.
+  var store: UInt64
+  /// Epoch and seq of the first batch that may follow.
+  var epoch: UInt32
+  var firstSeq: UInt64
+  /// Digest of the point definitions that all its batches refer to; 0 for events.
+  var definitions: UInt32
+
+  /// Seeds the checksum of every frame, so that what a file held before it was recycled can't be
+  /// read as the segment's own.
+  var frameSeed: UInt32 {
+    var writer = ByteWriter(capacity: 16)
+    writer.fixed(store)
+    writer.fixed(generation)
+    return CRC32C.checksum(writer.bytes)
+  }
+
+  func encoded() -> [UInt8] {
+    var writer = ByteWriter(capacity: Self.bytes)
+    writer.raw(Self.magic)
+    writer.fixed(Self.version)
+    writer.fixed(stream.rawValue)
+    writer.fixed(UInt8(0))
+    writer.fixed(epoch)
+    writer.fixed(generation)
+    writer.fixed(store)
+    writer.fixed(firstSeq)
+    writer.fixed(definitions)
+    writer.fixed(CRC32C.checksum(writer.bytes))
+    writer.pad(to: Self.bytes)
+    return writer.bytes
+  }
+
+  /// `nil` for a block of zeros: a file that was prepared and not yet begun.
+  static func decode(_ bytes: [UInt8]) throws(MalformedBytes) -> SegmentHeader? {
+    if bytes.allSatisfy({ $0 == 0 }) { return nil }
+    // Copied out of the closure: typed throws do not pass through withUnsafeBytes in every toolchain.
+    let result = bytes.withUnsafeBytes { buffer in
+      Result { () throws(MalformedBytes) in try parse(buffer) }
+    }
+    return try result.get()
+  }
+
+  private static func parse(_ bytes: UnsafeRawBufferPointer) throws(MalformedBytes) -> SegmentHeader
+  {
+    guard bytes.starts(with: magic) else {
+      throw MalformedBytes(description: "not a segment: its first bytes are not EDGESEG")
+    }
+    var reader = ByteReader(bytes, at: magic.count)
+    let version = try reader.fixed(UInt16.self)
+    guard version == Self.version else {
+      throw MalformedBytes(
+        description: "format version \(version); this agent reads \(Self.version)")
+    }
+    let stream = StreamName(rawValue: try reader.fixed(UInt8.self))
+    _ = try reader.fixed(UInt8.self)
+    let epoch = try reader.fixed(UInt32.self)
+    let generation = try reader.fixed(UInt64.self)
+    let store = try reader.fixed(UInt64.self)
+    let firstSeq = try reader.fixed(UInt64.self)
+    let definitions = try reader.fixed(UInt32.self)
+    var crc = CRC32C()
+    crc.update(UnsafeRawBufferPointer(rebasing: bytes[..<reader.offset]))
+    guard try reader.fixed(UInt32.self) == crc.value, let stream else {
+      throw MalformedBytes(description: "a segment header whose checksum is wrong")
+    }
+    return SegmentHeader(
+      stream: stream, generation: generation, store: store, epoch: epoch, firstSeq: firstSeq,
+      definitions: definitions)
+  }
+}

@@ -1,0 +1,125 @@
+internal import Synchronization
+internal import Telemetry
+
+/// A segment of a stream as readers and the writer know it.
+struct Segment {
+  /// Batches of one epoch that stand in the segment.
+  struct Run: Hashable {
+    var epoch: AckSet.EpochID
+    var seqs: ClosedRange<UInt64>
+  }
+
+  var header: SegmentHeader
+  /// The file's name in the stream's folder.
+  var name: String
+  var file: any StorageFile
+  /// What it holds, in order.
+  var runs: [Run]
+  /// Readers find frames before this offset: where the next one will be written, or the segment's
+  /// length where that was not looked for.
+  var end: Int
+
+  var generation: UInt64 { header.generation }
+
+  mutating func note(_ epoch: AckSet.EpochID, _ seq: UInt64) {
+    if let last = runs.last, last.epoch == epoch, last.seqs.upperBound + 1 == seq {
+      runs[runs.count - 1].seqs = last.seqs.lowerBound...seq
+    } else {
+      runs.append(Run(epoch: epoch, seqs: seq...seq))
+    }
+  }
+}
+
+/// All that is known of a stream without reading its frames: segments and who has acknowledged
+/// what. Shared between the writer and the destinations under a lock; itself without I/O.
+struct StreamIndex {
+  let stream: StreamName
+  /// By generation, the last one is written to.
+  var segments: [Segment] = []
+  /// By destination.
+  var acknowledged: [DestinationName: AckSet] = [:]
+
+  var end: LogPosition {
+    guard let last = segments.last else { return .start }
+    return LogPosition(generation: last.generation, offset: UInt32(last.end))
+  }
+
+  /// The first segment of this generation or a later one.
+  func segment(from generation: UInt64) -> Segment? {
+    segments.first { $0.generation >= generation }
+  }
+
+  /// The segment of exactly this generation, if it has not been recycled.
+  func contains(_ generation: UInt64) -> Bool {
+    segments.contains { $0.generation == generation }
+  }
+
+  /// The first segment that holds something `destination` has not acknowledged.
+  func firstUnacknowledged(by destination: DestinationName) -> Segment? {
+    segments.first { unacknowledged($0, by: destination) > 0 }
+  }
+
+  /// Batches in `segment` that `destination` has not acknowledged.
+  func unacknowledged(_ segment: Segment, by destination: DestinationName) -> UInt64 {
+    segment.runs.reduce(0) { total, run in
+      let done = acknowledged[destination]?.count(run.epoch, in: run.seqs) ?? 0
+      return total + UInt64(run.seqs.count) - done
+    }
+  }
+
+  /// The destinations that still need something of `segment`, in order of name.
+  func needers(of segment: Segment) -> [DestinationName] {
+    acknowledged.keys.filter { unacknowledged(segment, by: $0) > 0 }
+      .sorted { $0.description < $1.description }
+  }
+
+  /// Which segment to use again when there may be no more: the oldest that nobody needs, else the
+  /// oldest. Never the one that is written to.
+  func victim() -> Segment? {
+    let sealed = segments.dropLast()
+    return sealed.first { needers(of: $0).isEmpty } ?? sealed.first
+  }
+
+  /// Forgets a segment that is about to be overwritten, and acknowledgements of epochs that it was
+  /// the last to hold, save `current`.
+  mutating func remove(_ generation: UInt64, keeping current: AckSet.EpochID) {
+    segments.removeAll { $0.generation == generation }
+    var kept = Set(segments.flatMap { $0.runs.map(\.epoch) })
+    kept.insert(current)
+    for destination in acknowledged.keys { acknowledged[destination]?.keepOnly(kept) }
+  }
+
+  /// The last seq held of an epoch; 0 if none.
+  func lastSeq(of epoch: AckSet.EpochID) -> UInt64 {
+    segments.flatMap(\.runs).filter { $0.epoch == epoch }.map(\.seqs.upperBound).max() ?? 0
+  }
+
+  /// Digests that the stream's batches refer to.
+  var definitions: Set<UInt32> { Set(segments.map(\.header.definitions)) }
+
+  func summary(for destination: DestinationName) -> StreamSummary {
+    func identity(_ run: Segment.Run?, _ seq: UInt64?) -> BatchIdentity? {
+      guard let run, let seq else { return nil }
+      return BatchIdentity(
+        store: run.epoch.store, stream: stream, epoch: run.epoch.epoch, seq: seq)
+    }
+    let newest = segments.last { !$0.runs.isEmpty }?.runs.last
+    let oldest = segments.first { !$0.runs.isEmpty }?.runs.first
+    let unsent = segments.reduce(0) { $0 + unacknowledged($1, by: destination) }
+    return StreamSummary(
+      newest: identity(newest, newest?.seqs.upperBound),
+      oldest: identity(oldest, oldest?.seqs.lowerBound), unsent: Int(unsent), oldestUnsent: nil)
+  }
+}
+
+/// A stream's index behind its lock: the writer changes it, destinations look things up.
+final class SharedIndex: Sendable {
+  private let index: Mutex<StreamIndex>
+
+  init(_ index: StreamIndex) { self.index = Mutex(index) }
+
+  /// Short and without I/O: the writer waits meanwhile.
+  func withLock<Result>(_ body: (inout sending StreamIndex) -> sending Result) -> sending Result {
+    index.withLock(body)
+  }
+}

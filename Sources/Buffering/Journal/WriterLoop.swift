@@ -1,0 +1,134 @@
+internal import LinuxSystem
+internal import Telemetry
+
+/// What the journal's thread does, round after round.
+struct WriterLoop {
+  let store: JournalStore
+  let ring: SampleRing
+  let clock: any TimeSource
+  let observer: any StoreObserver
+  let commitSeconds: Double
+  let cursorSeconds: Double
+  let retrySeconds: Double
+  private var watch: ClockWatch
+  private var commitDue: ContinuousClock.Instant?
+  private var cursorsDue: ContinuousClock.Instant
+  /// Samples that the store has not taken yet. Nothing more leaves the ring meanwhile, so the ring's
+  /// bound holds for all.
+  private var held: [Sample] = []
+  private var fault: String?
+
+  init(
+    store: JournalStore, ring: SampleRing, clock: any TimeSource, observer: any StoreObserver,
+    boot: BootID, commitSeconds: Double, cursorSeconds: Double, retrySeconds: Double
+  ) {
+    self.store = store
+    self.ring = ring
+    self.clock = clock
+    self.observer = observer
+    self.commitSeconds = commitSeconds
+    self.cursorSeconds = cursorSeconds
+    self.retrySeconds = retrySeconds
+    watch = ClockWatch(boot: boot)
+    cursorsDue = .now + .seconds(cursorSeconds)
+  }
+
+  /// Until the ring says stop and the epoch is sealed.
+  mutating func run(reporting progress: Monitor<WriterProgress>) {
+    while true {
+      if !held.isEmpty { ring.waitForStop(atMost: retrySeconds) }
+      let content = held.isEmpty ? ring.take(atMost: secondsToNextDuty()) : ring.takeEvents()
+      round(content)
+      if let reason = content.stopReason {
+        flush(reason: reason)
+        progress.update { $0 = max($0, .flushed) }
+        _ = progress.wait(atMost: nil) { $0 >= .sealing ? true : nil }
+        seal()
+        progress.update { $0 = .ended }
+        return
+      }
+    }
+  }
+
+  private func secondsToNextDuty() -> Double {
+    let next = min(commitDue ?? cursorsDue, cursorsDue)
+    return max(0, (next - .now) / .seconds(1))
+  }
+
+  private mutating func round(_ content: SampleRing.Content) {
+    var events = content.events
+    if let event = watch.observe(clock.now()) { events.append(event) }
+    events += content.overruns.values.map { Self.overrun($0, at: clock.now()) }
+    held += content.samples
+
+    do throws(AppendError) {
+      try store.explainHoles()
+      try store.append(events)
+      try appendHeld()
+      if let due = commitDue, due <= .now {
+        commitDue = nil
+        try store.commit()
+      }
+      if cursorsDue <= .now {
+        cursorsDue = .now + .seconds(cursorSeconds)
+        if store.journal.takeNewAcknowledgements() { try store.saveCursors() }
+      }
+      if let error = store.journal.takeReadFailure() { throw .storage(error) }
+      change(to: nil)
+    } catch {
+      change(to: "\(error)")
+    }
+    store.journal.wakeReaders()
+  }
+
+  private mutating func appendHeld() throws(AppendError) {
+    guard !held.isEmpty else { return }
+    var appended = 0
+    defer {
+      held.removeFirst(appended)
+      if commitDue == nil, store.hasUncommitted { commitDue = .now + .seconds(commitSeconds) }
+    }
+    do throws(AppendError) {
+      try store.append(held, appended: &appended)
+    } catch .tooLarge(let bytes, let limit) {
+      // It would not fit the next time either; everything behind it would wait for ever.
+      appended += 1
+      throw .tooLarge(bytes: bytes, limit: limit)
+    }
+  }
+
+  private mutating func change(to fault: String?) {
+    guard fault != self.fault else { return }
+    self.fault = fault
+    observer.store(changedTo: fault)
+    let detail = StateDetail(state: fault == nil ? "ok" : "failed", reason: fault)
+    ring.accept(
+      Event(
+        time: clock.now(), severity: fault == nil ? .info : .warning, source: "store",
+        detail: .store(detail)))
+  }
+
+  private static func overrun(_ overrun: SampleRing.Overrun, at now: Timestamp) -> Event {
+    let detail = GapDetail(
+      stream: overrun.stream, span: .time(from: overrun.from, to: overrun.to),
+      count: overrun.count, reason: .overrun)
+    return Event(
+      time: now, severity: .warning, source: "\(overrun.stream)", detail: .gap(detail))
+  }
+
+  private func flush(reason: String) {
+    do throws(AppendError) {
+      try store.close(reason: reason)
+    } catch {
+      observer.store(changedTo: "\(error)")
+    }
+  }
+
+  private func seal() {
+    do throws(AppendError) {
+      try store.seal()
+    } catch {
+      observer.store(changedTo: "\(error)")
+    }
+  }
+}

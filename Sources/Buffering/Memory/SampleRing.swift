@@ -1,0 +1,141 @@
+public import Telemetry
+internal import LinuxSystem
+
+/// Samples and events between the field side and the journal, in RAM: bounded, the newest are kept,
+/// and what had to go is counted.
+public final class SampleRing: SampleSink {
+  /// How much it holds.
+  public struct Limits: Sendable, Hashable {
+    /// Points, not samples: they are what takes memory, about 40 bytes each. The default is over four
+    /// minutes of 256 points at 1 Hz, longer than any disk has been seen to stall and come back.
+    public var points: Int
+    /// Events are few; a storm of them beyond this is a fault that the first ones tell of.
+    public var events: Int
+
+    /// Makes limits.
+    public init(points: Int = 65_536, events: Int = 1024) {
+      self.points = points
+      self.events = events
+    }
+  }
+
+  /// Samples that were dropped because nobody took them in time.
+  public struct Overrun: Sendable, Hashable {
+    /// The stream they would have gone to.
+    public var stream: StreamName
+    /// How many.
+    public var count: Int
+    /// Wall time of the first and the last, Unix milliseconds.
+    public var from: Int64
+    /// Wall time of the last.
+    public var to: Int64
+  }
+
+  /// What is taken out in one go.
+  struct Content {
+    var samples: [Sample] = []
+    var events: [Event] = []
+    var overruns: [StreamName: Overrun] = [:]
+    /// Set once nothing more will come: what asked for the stop.
+    var stopReason: String?
+
+    var isEmpty: Bool { samples.isEmpty && events.isEmpty && overruns.isEmpty }
+  }
+
+  fileprivate struct State {
+    var content = Content()
+    var points = 0
+    /// Samples before this index were dropped; removed for good when there are many of them.
+    var dropped = 0
+  }
+
+  private let limits: Limits
+  private let state: Monitor<State>
+
+  /// Starts empty.
+  public init(limits: Limits = Limits()) {
+    self.limits = limits
+    state = Monitor(State())
+  }
+
+  /// Takes a sample over; drops the oldest ones if there is no room.
+  public func accept(_ sample: Sample) {
+    let limits = limits
+    state.update { state in
+      state.content.samples.append(sample)
+      state.points += sample.outcomes.count
+      while state.points > limits.points, state.dropped < state.content.samples.count - 1 {
+        let oldest = state.content.samples[state.dropped]
+        state.points -= oldest.outcomes.count
+        state.dropped += 1
+        state.content.note(dropped: oldest.time, from: .data)
+      }
+      state.compact(force: false)
+    }
+  }
+
+  /// Takes an event over; drops the oldest if there is no room.
+  public func accept(_ event: Event) {
+    let limits = limits
+    state.update { state in
+      state.content.events.append(event)
+      if state.content.events.count > limits.events {
+        let oldest = state.content.events.removeFirst()
+        state.content.note(dropped: oldest.time, from: .events)
+      }
+    }
+  }
+
+  /// Tells the taker that nothing more will come.
+  func stop(reason: String) {
+    state.update { $0.content.stopReason = reason }
+  }
+
+  /// Waits for something to take, at most `seconds`; empty after that time.
+  func take(atMost seconds: Double) -> Content {
+    let taken: Content? = state.wait(atMost: seconds) { state in
+      guard !state.content.isEmpty || state.content.stopReason != nil else { return nil }
+      state.compact(force: true)
+      defer { state = State() }
+      return state.content
+    }
+    return taken ?? Content()
+  }
+
+  /// Takes all but the samples, which stay and are bounded here.
+  func takeEvents() -> Content {
+    state.withLock { state in
+      var taken = state.content
+      taken.samples = []
+      taken.overruns = [:]
+      state.content.events = []
+      state.content.stopReason = nil
+      return taken
+    }
+  }
+
+  /// Returns early when the stop is asked for.
+  func waitForStop(atMost seconds: Double) {
+    _ = state.wait(atMost: seconds) { $0.content.stopReason }
+  }
+}
+
+extension SampleRing.State {
+  /// Removes dropped samples; only now and then, because it moves all the others.
+  fileprivate mutating func compact(force: Bool) {
+    guard force || dropped > 1024 else { return }
+    content.samples.removeFirst(dropped)
+    dropped = 0
+  }
+}
+
+extension SampleRing.Content {
+  fileprivate mutating func note(dropped time: Timestamp, from stream: StreamName) {
+    var overrun =
+      overruns[stream]
+      ?? SampleRing.Overrun(stream: stream, count: 0, from: time.wall, to: time.wall)
+    overrun.count += 1
+    overrun.to = time.wall
+    overruns[stream] = overrun
+  }
+}

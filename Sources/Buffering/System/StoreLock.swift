@@ -1,0 +1,59 @@
+internal import CLinux
+internal import Glibc
+public import LinuxSystem
+
+/// Why a store could not be locked.
+public enum StoreLockError: Error, Sendable, Hashable, CustomStringConvertible {
+  /// Another agent has it; its process id where it could be read.
+  case held(directory: String, pid: Int?)
+  /// The lock file could not be opened or locked.
+  case system(SystemError)
+
+  /// What is wrong, in one line.
+  public var description: String {
+    switch self {
+    case .held(let directory, let pid):
+      "the store \(directory) is held by another agent" + (pid.map { ", process \($0)" } ?? "")
+    case .system(let error): error.description
+    }
+  }
+}
+
+/// One agent a store: a lock that the kernel drops with the process, however it ends.
+public final class StoreLock: Sendable {
+  private let descriptor: Int32
+
+  /// Locks the store in `directory`, which has to be there.
+  public init(directory: String) throws(StoreLockError) {
+    let path = directory + "/lock"
+    do throws(SystemError) {
+      descriptor = try systemCall("open", on: path) {
+        open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0o640)
+      }
+      do throws(SystemError) {
+        try systemCall("flock", on: path) { CLinux_try_lock(descriptor) }
+      } catch {
+        let pid = Self.readPID(descriptor)
+        close(descriptor)
+        guard error.code == EWOULDBLOCK else { throw error }
+        throw SystemError(call: "flock", subject: pid.map(String.init) ?? "", code: EWOULDBLOCK)
+      }
+    } catch {
+      guard error.call == "flock", error.code == EWOULDBLOCK else { throw .system(error) }
+      throw .held(directory: directory, pid: Int(error.subject))
+    }
+    // For the message that a second agent prints; the lock itself does not depend on it.
+    let pid = Array("\(getpid())\n".utf8)
+    _ = ftruncate(descriptor, 0)
+    _ = pwrite(descriptor, pid, pid.count, 0)
+  }
+
+  deinit { close(descriptor) }
+
+  private static func readPID(_ descriptor: Int32) -> Int? {
+    var buffer = [UInt8](repeating: 0, count: 16)
+    let count = pread(descriptor, &buffer, buffer.count, 0)
+    guard count > 0 else { return nil }
+    return Int(String(decoding: buffer[..<count].prefix { $0 != 10 }, as: UTF8.self))
+  }
+}

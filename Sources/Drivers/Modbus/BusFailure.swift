@@ -1,0 +1,59 @@
+internal import Glibc
+internal import LinuxSystem
+internal import Telemetry
+
+/// Why a connection could not be made.
+enum ConnectError: Error, Hashable {
+  /// The name was not found; the resolver's words.
+  case unresolved(host: String, reason: String)
+  /// The other side, or a router before it, refused.
+  case refused(endpoint: String)
+  /// Any other failure, such as no route or no answer in time.
+  case failed(SystemError)
+  /// libmodbus waits with `select`, which can't take descriptors from the limit on.
+  case descriptorTooHigh(lowestFree: Int32, limit: Int32)
+
+  /// What points due meanwhile say.
+  var badReason: BadReason {
+    if case .refused = self { .refused } else { .busClosed }
+  }
+
+  /// Whether the attempt cost neither side anything, so that the next may follow soon.
+  var isQuick: Bool {
+    switch self {
+    case .refused: true
+    case .failed(let error): !error.isTimeout
+    case .unresolved, .descriptorTooHigh: false
+    }
+  }
+}
+
+extension ConnectError: CustomStringConvertible {
+  /// What failed, where, and why.
+  var description: String {
+    switch self {
+    case .unresolved(let host, let reason): "resolve \(host): \(reason)"
+    case .refused(let endpoint): "connect \(endpoint): Connection refused"
+    case .failed(let error): error.description
+    case .descriptorTooHigh(let lowestFree, let limit):
+      "too many open files: next descriptor \(lowestFree); libmodbus needs one below \(limit)"
+    }
+  }
+}
+
+extension SystemError {
+  /// Whether the call ran into its deadline.
+  fileprivate var isTimeout: Bool { code == ETIMEDOUT }
+}
+
+/// Why a transaction yielded no answer.
+enum TransactionError: Error, Hashable {
+  /// No answer in time. Bytes of one that broke off make what follows ambiguous.
+  case timeout(brokeOff: Bool)
+  /// An answer that can't be the one.
+  case badAnswer(AnswerError)
+  /// The connection was found closed before the request was sent.
+  case closedBefore(reason: String)
+  /// The connection closed between request and answer.
+  case closed(reason: String)
+}

@@ -1,0 +1,54 @@
+internal import Telemetry
+
+/// Tells when a device is lost and when it is back, once each.
+struct DeviceWatch: Sendable, Hashable {
+  /// Cycles in a row without a good answer after which a device is lost: one is noise on a line,
+  /// and a methane reading that is missing longer than this has to be seen.
+  static let toleratedCycles = 3
+
+  private var failedCycles = 0
+  private var newestFailure = Int64.min
+  private var isLost = false
+
+  /// Makes a watch of a device that is taken for present.
+  init() {}
+
+  /// The device gave values; returns what to report.
+  mutating func recordValues() -> StateDetail? {
+    defer { self = DeviceWatch() }
+    return isLost ? StateDetail(state: "recovered") : nil
+  }
+
+  /// A request that was due at `time` (monotonic milliseconds) yielded no values; returns what to
+  /// report. Several requests of one cycle count once.
+  mutating func recordFailure(dueAt time: Int64, reason: BadReason) -> StateDetail? {
+    guard !isLost, time > newestFailure else { return nil }
+    newestFailure = time
+    failedCycles += 1
+    guard failedCycles >= Self.toleratedCycles else { return nil }
+    isLost = true
+    return StateDetail(state: "lost", reason: "\(reason)")
+  }
+}
+
+/// Tells when a bus opens and closes, once each.
+struct BusWatch: Sendable, Hashable {
+  private var isOpen: Bool?
+
+  /// Makes a watch of a bus of which nothing is known.
+  init() {}
+
+  /// The connection proved good; returns what to report.
+  mutating func recordOpen() -> StateDetail? {
+    guard isOpen != true else { return nil }
+    isOpen = true
+    return StateDetail(state: "open")
+  }
+
+  /// Points could not be read for want of a connection; returns what to report.
+  mutating func recordClosed(reason: String) -> StateDetail? {
+    guard isOpen != false else { return nil }
+    isOpen = false
+    return StateDetail(state: "closed", reason: reason)
+  }
+}

@@ -1,0 +1,30 @@
+internal import Glibc
+
+/// The numeric addresses of a host, in the resolver's order of preference.
+///
+/// libmodbus resolves names too, but reports one that does not exist as a refused connection.
+/// Blocks as long as the system's resolver does; a numeric `host` is not looked up.
+func numericAddresses(ofHost host: String) throws(ConnectError) -> [String] {
+  var hints = addrinfo()
+  hints.ai_socktype = Int32(SOCK_STREAM.rawValue)
+  hints.ai_flags = AI_ADDRCONFIG
+  var list: UnsafeMutablePointer<addrinfo>?
+  let code = getaddrinfo(host, nil, &hints, &list)
+  guard code == 0 else {
+    throw .unresolved(host: host, reason: String(cString: gai_strerror(code)))
+  }
+  defer { freeaddrinfo(list) }
+
+  var addresses: [String] = []
+  for entry in sequence(first: list, next: { $0?.pointee.ai_next }) {
+    guard let entry else { break }
+    var name = [CChar](repeating: 0, count: Int(NI_MAXHOST))
+    let code = getnameinfo(
+      entry.pointee.ai_addr, entry.pointee.ai_addrlen, &name, socklen_t(name.count), nil, 0,
+      NI_NUMERICHOST)
+    guard code == 0 else { continue }
+    let bytes = name.prefix { $0 != 0 }.map { UInt8(bitPattern: $0) }
+    addresses.append(String(decoding: bytes, as: UTF8.self))
+  }
+  return addresses
+}

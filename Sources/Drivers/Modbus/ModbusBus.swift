@@ -1,0 +1,128 @@
+public import LinuxSystem
+internal import Synchronization
+public import Telemetry
+
+/// Counts of a bus since it was started.
+public struct ModbusBusCounters: Sendable, Hashable {
+  /// Requests sent or tried.
+  public var requests = 0
+  /// Requests without an answer in time.
+  public var timeouts = 0
+  /// Answers that could not be the one to their request.
+  public var badAnswers = 0
+  /// Answers that came after their request had been given up; they are never taken for another's.
+  public var lateAnswers = 0
+  /// Connections that were made.
+  public var connects = 0
+
+  /// Makes counters at zero.
+  public init() {}
+}
+
+/// Polls the devices of one Modbus bus, on a thread of its own, because every transaction blocks.
+/// A fault of a unit, of the connection or of the network never ends it: it is reported point by
+/// point.
+public actor ModbusBus {
+  private let definition: ModbusBusDefinition
+  private let sink: any SampleSink
+  private let clock: any TimeSource
+  private let executor: ThreadExecutor
+  private let counts = Mutex(ModbusBusCounters())
+  private var connection: ModbusTCPConnection?
+
+  /// Makes a bus that hands what it reads to `sink`. Fails only when the process may have no more
+  /// threads. SIGPIPE need not be ignored.
+  public init(
+    definition: ModbusBusDefinition, sink: any SampleSink, clock: any TimeSource
+  ) throws(SystemError) {
+    self.definition = definition
+    self.sink = sink
+    self.clock = clock
+    executor = try ThreadExecutor(name: "modbus \(definition.name)")
+  }
+
+  /// The bus's own thread.
+  public nonisolated var unownedExecutor: UnownedSerialExecutor {
+    executor.asUnownedSerialExecutor()
+  }
+
+  /// What the bus counted so far; safe to ask at any time.
+  public nonisolated var counters: ModbusBusCounters { counts.withLock { $0 } }
+
+  /// Polls until its task is cancelled, which it notices between transactions and while it sleeps:
+  /// within the bus's time-out, or the 2 s of a connection attempt, plus what the system's
+  /// resolver takes for a host name. The connection is closed when it returns.
+  public func run() async {
+    var state = ModbusBusStateMachine(definition, start: clock.now().monotonic)
+    while !Task.isCancelled {
+      let now = clock.now()
+      switch state.next(at: now) {
+      case .connect: connect(&state)
+      case .ask(let turn): perform(turn, &state)
+      case .sleep(let time):
+        deliver(&state)
+        await sleep(milliseconds: time - now.monotonic)
+      }
+      if !state.isOpen { connection = nil }
+      deliver(&state)
+    }
+    connection = nil
+  }
+
+  private func connect(_ state: inout ModbusBusStateMachine) {
+    switch definition.endpoint {
+    case .tcp(let host, let port):
+      do throws(ConnectError) {
+        connection = try ModbusTCPConnection.open(host: host, port: port)
+        state.connected(at: clock.now())
+        counts.withLock { $0.connects += 1 }
+      } catch {
+        state.connectFailed(error, at: clock.now())
+      }
+    }
+  }
+
+  private func perform(_ turn: ModbusBusStateMachine.Turn, _ state: inout ModbusBusStateMachine) {
+    let request = ReadRequest(
+      table: turn.request.table, address: turn.request.address, count: turn.request.count)
+    let lateBefore = connection?.lateAnswers ?? 0
+    let result: Result<ReadAnswer, TransactionError>
+    do throws(TransactionError) {
+      let answer = try connection?.read(
+        request, unit: turn.request.unit, timeout: .milliseconds(definition.timeoutMilliseconds))
+      result = answer.map { .success($0) } ?? .failure(.closedBefore(reason: "not connected"))
+    } catch {
+      result = .failure(error)
+    }
+    count(result, lateAnswers: (connection?.lateAnswers ?? 0) - lateBefore)
+    state.finish(turn, with: result, at: clock.now())
+  }
+
+  private func count(_ result: Result<ReadAnswer, TransactionError>, lateAnswers: Int) {
+    counts.withLock { counts in
+      counts.requests += 1
+      counts.lateAnswers += lateAnswers
+      switch result {
+      case .failure(.timeout): counts.timeouts += 1
+      case .failure(.badAnswer): counts.badAnswers += 1
+      case .success, .failure(.closed), .failure(.closedBefore): break
+      }
+    }
+  }
+
+  private func deliver(_ state: inout ModbusBusStateMachine) {
+    for report in state.takeReports() {
+      switch report {
+      case .sample(let sample): sink.accept(sample)
+      case .event(let event): sink.accept(event)
+      }
+    }
+  }
+
+  /// Sleeps at least a millisecond, so that a clock that stands still makes no busy loop.
+  private func sleep(milliseconds: Int64) async {
+    let pause = Duration.milliseconds(max(Int64(1), milliseconds))
+    // Fails only when cancelled, which the caller looks at next.
+    try? await Task.sleep(for: pause, clock: .continuous)
+  }
+}

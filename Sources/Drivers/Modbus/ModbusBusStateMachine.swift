@@ -1,0 +1,384 @@
+internal import Telemetry
+
+/// Decides what a bus does next and what it reports; does no I/O itself. All times are monotonic
+/// milliseconds.
+struct ModbusBusStateMachine {
+  /// Cycles of a request reported one by one after an overrun; what was missed before them is one
+  /// gap event. A board that slept an hour must not answer with an hour of samples.
+  static let reportedMissedCycles = 60
+  /// Questions in a row without any answer after which the connection itself is doubted.
+  static let timeoutsBeforeReplacing = 3
+  /// Silence after which it is doubted although some unit was not asked meanwhile: longer than the
+  /// longest pause between two questions to a unit that is backed off.
+  static let silenceBeforeReplacing: Int64 = 30_000
+  /// How long a connection has to stand to count as good when no unit answers on it.
+  static let settlingTime: Int64 = 5_000
+  /// How long a request that a unit declined stays divided. A device may decline for a while only,
+  /// say during its start, and divided requests cost more.
+  static let divisionLifetime: Int64 = 600_000
+  /// How long a bus without points sleeps at a time.
+  private static let idleTime: Int64 = 60_000
+
+  /// What the bus is to do.
+  enum Action {
+    /// Open the connection, then call `connected` or `connectFailed`.
+    case connect
+    /// Perform the transaction, then call `finish`.
+    case ask(Turn)
+    /// Wait until then, or longer.
+    case sleep(until: Int64)
+  }
+
+  /// A request whose turn it is.
+  struct Turn {
+    fileprivate let due: PollSchedule<Job>.Due
+    /// The request.
+    var request: PlannedRequest { due.job.request }
+  }
+
+  /// What the bus hands to its sink.
+  enum Report: Hashable {
+    case sample(Sample)
+    case event(Event)
+  }
+
+  fileprivate struct Job: Sendable {
+    let device: Int
+    /// Which request of the plan it is, or is a part of.
+    let origin: Int
+    let request: PlannedRequest
+  }
+
+  private struct Device {
+    let definition: ModbusDevice
+    let schema: DeviceSchema
+    let decoders: [RegisterDecoder]
+    var watch = DeviceWatch()
+  }
+
+  private enum Link {
+    case closed(retryAt: Int64)
+    case open(since: Int64, isProven: Bool)
+  }
+
+  private let busName: String
+  private let plan: [Job]
+  private var devices: [Device]
+  private var schedule = PollSchedule<Job>()
+  private var divided: [Int: Int64] = [:]
+
+  private var link: Link
+  private var closedReason = BadReason.busClosed
+  private var closedText = ""
+  private var reconnect = ReconnectBackoff()
+  private var backoffs: [UInt8: UnitBackoff]
+  private var silentUnits: Set<UInt8> = []
+  private var timeoutsInARow = 0
+  private var lastSignOfLife = Int64.min
+  private var busWatch = BusWatch()
+  private var reports: [Report] = []
+
+  /// Plans the bus's requests; all are due at `start`.
+  init(_ definition: ModbusBusDefinition, start: Int64) {
+    busName = definition.name
+    devices = definition.devices.map { device in
+      Device(
+        definition: device,
+        schema: DeviceSchema(name: device.name, points: device.points.map(\.description.name)),
+        decoders: device.points.map(RegisterDecoder.init))
+    }
+    var plan: [Job] = []
+    for (index, device) in definition.devices.enumerated() {
+      for request in RequestPlanner.requests(for: device) {
+        plan.append(Job(device: index, origin: plan.count, request: request))
+      }
+    }
+    self.plan = plan
+    for job in plan { schedule.add(job, every: job.request.everyMilliseconds, first: start) }
+    link = .closed(retryAt: start)
+    backoffs = Dictionary(
+      plan.map { ($0.request.unit, UnitBackoff()) }, uniquingKeysWith: { first, _ in first })
+  }
+
+  /// Whether the connection is to be kept.
+  var isOpen: Bool {
+    if case .open = link { true } else { false }
+  }
+
+  /// Hands over what was reported since the last call.
+  mutating func takeReports() -> [Report] {
+    defer { reports.removeAll(keepingCapacity: true) }
+    return reports
+  }
+
+  /// What to do at `now`. What needs no bus, such as the points of a unit that is backed off, is
+  /// reported on the way.
+  mutating func next(at now: Timestamp) -> Action {
+    guard let nextDue = schedule.nextTime else {
+      return .sleep(until: now.monotonic + Self.idleTime)
+    }
+    if case .closed(let retryAt) = link, retryAt <= now.monotonic { return .connect }
+    recordSettled(at: now)
+    guard nextDue <= now.monotonic else { return rest(until: nextDue, at: now) }
+
+    let backoffs = backoffs
+    while let due = schedule.take(
+      at: now.monotonic, isSuspect: { backoffs[$0.request.unit]?.isSuspect ?? false })
+    {
+      reportMissed(of: due, at: now)
+      if !isOpen {
+        recordClosed(at: now)
+        fail(due, closedReason, at: now)
+      } else if backoffs[due.job.request.unit]?.mayAsk(at: now.monotonic) == false {
+        fail(due, .offline, at: now)
+      } else {
+        return .ask(Turn(due: due))
+      }
+    }
+    return rest(until: schedule.nextTime ?? now.monotonic, at: now)
+  }
+
+  private mutating func rest(until nextDue: Int64, at now: Timestamp) -> Action {
+    restoreDivided(at: now.monotonic)
+    guard case .closed(let retryAt) = link else { return .sleep(until: nextDue) }
+    return .sleep(until: min(nextDue, retryAt))
+  }
+}
+
+// MARK: - The connection
+
+extension ModbusBusStateMachine {
+  /// The connection was made at `now`.
+  mutating func connected(at now: Timestamp) {
+    link = .open(since: now.monotonic, isProven: false)
+    recordSignOfLife(at: now)
+  }
+
+  private mutating func recordSignOfLife(at now: Timestamp) {
+    silentUnits = []
+    timeoutsInARow = 0
+    lastSignOfLife = now.monotonic
+  }
+
+  /// No connection could be made until `now`.
+  mutating func connectFailed(_ error: ConnectError, at now: Timestamp) {
+    closedReason = error.badReason
+    closedText = error.description
+    let pause = reconnect.nextPause(isQuick: error.isQuick)
+    link = .closed(retryAt: now.monotonic + pause)
+    recordClosed(at: now)
+  }
+
+  /// Gives the connection up for a new one at once.
+  private mutating func replaceConnection(at now: Timestamp) {
+    link = .closed(retryAt: now.monotonic)
+    closedReason = .busClosed
+  }
+
+  /// The other side closed the connection. A new one is tried at once, unless this one was no good
+  /// from the beginning: a station that accepts and hangs up must not be besieged.
+  private mutating func connectionClosed(_ reason: String, at now: Timestamp) {
+    var pause: Int64 = 0
+    if case .open(_, isProven: false) = link { pause = reconnect.nextPause(isQuick: true) }
+    link = .closed(retryAt: now.monotonic + pause)
+    closedReason = .busClosed
+    closedText = reason
+  }
+
+  private mutating func recordClosed(at now: Timestamp) {
+    if let change = busWatch.recordClosed(reason: closedText) {
+      report(.bus(change), from: busName, .warning, at: now)
+    }
+  }
+
+  /// An answer came: the connection is good.
+  private mutating func proveConnection(at now: Timestamp) {
+    guard case .open(let since, let isProven) = link else { return }
+    recordSignOfLife(at: now)
+    guard !isProven else { return }
+    link = .open(since: since, isProven: true)
+    reconnect.reset()
+    // Reported now and not on connecting: a station that accepts and hangs up would report twice
+    // in every cycle.
+    recordOpen(at: now)
+  }
+
+  private mutating func recordOpen(at now: Timestamp) {
+    if let change = busWatch.recordOpen() { report(.bus(change), from: busName, .info, at: now) }
+  }
+
+  private mutating func recordSettled(at now: Timestamp) {
+    guard case .open(let since, isProven: false) = link,
+      now.monotonic - since >= Self.settlingTime
+    else { return }
+    recordOpen(at: now)
+  }
+
+  /// Whether nothing at all answers on the connection. One silent unit is its own trouble, and the
+  /// others would lose time over a new connection; but a gateway that restarted behind a firewall
+  /// looks like all units falling silent, and only a new connection heals that.
+  private func isConnectionSilent(at now: Timestamp) -> Bool {
+    guard timeoutsInARow >= Self.timeoutsBeforeReplacing else { return false }
+    return now.monotonic - lastSignOfLife >= Self.silenceBeforeReplacing
+      || backoffs.allSatisfy { silentUnits.contains($0.key) || $0.value.isBackedOff }
+  }
+}
+
+// MARK: - Transactions
+
+extension ModbusBusStateMachine {
+  /// Exceptions for addresses that a device lacks (2) and requests that are too long for it (3).
+  private static let dividingExceptions: Set<UInt8> = [2, 3]
+  /// Exceptions by which a gateway says that there is no way to the unit (10) or no answer from it
+  /// (11, after the gateway's own time-out): they prove the connection, not the unit.
+  private static let gatewayExceptions: Set<UInt8> = [10, 11]
+
+  /// The transaction ended at `now`.
+  mutating func finish(
+    _ turn: Turn, with result: Result<ReadAnswer, TransactionError>, at now: Timestamp
+  ) {
+    switch result {
+    case .success(.values(let words)):
+      recordAnswer(of: turn.request.unit, at: now)
+      succeed(turn.due, words, at: now)
+    case .success(.exception(let code)):
+      finish(turn, withException: code, at: now)
+    case .failure(.timeout(let brokeOff)):
+      recordTimeout(of: turn.request.unit, at: now)
+      fail(turn.due, .timeout, at: now)
+      if brokeOff || isConnectionSilent(at: now) { replaceConnection(at: now) }
+    case .failure(.badAnswer(let error)):
+      fail(turn.due, .badAnswer, at: now)
+      if error.losesFraming { replaceConnection(at: now) } else { proveConnection(at: now) }
+    case .failure(.closedBefore(let reason)):
+      // Stations close connections that are idle; nothing was asked, so nothing is lost yet.
+      schedule.putBack(turn.due)
+      connectionClosed(reason, at: now)
+    case .failure(.closed(let reason)):
+      connectionClosed(reason, at: now)
+      recordClosed(at: now)
+      fail(turn.due, .busClosed, at: now)
+    }
+  }
+
+  private mutating func finish(_ turn: Turn, withException code: UInt8, at now: Timestamp) {
+    if Self.gatewayExceptions.contains(code) {
+      proveConnection(at: now)
+      backoffs[turn.request.unit]?.recordTimeout(at: now.monotonic)
+    } else {
+      recordAnswer(of: turn.request.unit, at: now)
+    }
+    if Self.dividingExceptions.contains(code), divide(turn.due, at: now) { return }
+    let isKnown = BadReason.exceptionCodes.contains(code)
+    // An exception is an answer: its time is when it came.
+    fail(turn.due, isKnown ? .exception(code) : .badAnswer, answeredAt: now, at: now)
+  }
+
+  private mutating func recordAnswer(of unit: UInt8, at now: Timestamp) {
+    proveConnection(at: now)
+    backoffs[unit]?.recordAnswer()
+  }
+
+  private mutating func recordTimeout(of unit: UInt8, at now: Timestamp) {
+    backoffs[unit]?.recordTimeout(at: now.monotonic)
+    silentUnits.insert(unit)
+    timeoutsInARow += 1
+  }
+
+  /// Asks for the parts of a request that was declined, still in this cycle: one address that a
+  /// device lacks must not cost its neighbours. False if it has no parts.
+  private mutating func divide(_ due: PollSchedule<Job>.Due, at now: Timestamp) -> Bool {
+    let whole = due.job
+    let definition = devices[whole.device].definition
+    guard let parts = RequestPlanner.parts(of: whole.request, in: definition) else { return false }
+    schedule.remove(due.id)
+    for part in parts {
+      let job = Job(device: whole.device, origin: whole.origin, request: part)
+      schedule.add(job, every: part.everyMilliseconds, first: due.time)
+    }
+    if divided[whole.origin] == nil { divided[whole.origin] = now.monotonic }
+    return true
+  }
+
+  /// Tries divided requests whole again. Only while nothing is due: then all parts of a request
+  /// are due next at the same time.
+  private mutating func restoreDivided(at now: Int64) {
+    let expired = divided.filter { now - $0.value >= Self.divisionLifetime }
+    for origin in expired.keys.sorted() {
+      divided[origin] = nil
+      guard let next = schedule.remove(where: { $0.origin == origin }) else { continue }
+      let whole = plan[origin]
+      schedule.add(whole, every: whole.request.everyMilliseconds, first: next)
+    }
+  }
+}
+
+// MARK: - Reports
+
+extension ModbusBusStateMachine {
+  private mutating func succeed(
+    _ due: PollSchedule<Job>.Due, _ words: [UInt16], at now: Timestamp
+  ) {
+    let device = devices[due.job.device]
+    let request = due.job.request
+    let outcomes = request.points.map { index in
+      let point = device.definition.points[index]
+      let start = Int(point.address) - Int(request.address)
+      let words = words[start..<start + point.type.addressCount]
+      return PointOutcome(point: index, outcome: device.decoders[index].outcome(of: words))
+    }
+    reports.append(.sample(Sample(device: device.schema, time: now, outcomes: outcomes)))
+    if let change = devices[due.job.device].watch.recordValues() {
+      report(.device(change), from: device.schema.name, .info, at: now)
+    }
+  }
+
+  private mutating func fail(
+    _ due: PollSchedule<Job>.Due, _ reason: BadReason, answeredAt: Timestamp? = nil,
+    at now: Timestamp
+  ) {
+    reportBad(due.job, reason, time: answeredAt ?? now.moved(to: due.time))
+    let change = devices[due.job.device].watch.recordFailure(dueAt: due.time, reason: reason)
+    guard let change else { return }
+    report(.device(change), from: devices[due.job.device].schema.name, .warning, at: now)
+  }
+
+  /// Accounts for each cycle that an overrun swallowed.
+  private mutating func reportMissed(of due: PollSchedule<Job>.Due, at now: Timestamp) {
+    let (older, newest) = due.missed.split(newest: Self.reportedMissedCycles)
+    if let last = older.last {
+      let span = GapSpan.time(from: now.moved(to: older.first).wall, to: now.moved(to: last).wall)
+      let gap = GapDetail(stream: .data, span: span, count: older.count, reason: .notRead)
+      report(.gap(gap), from: devices[due.job.device].schema.name, .warning, at: now)
+    }
+    for time in newest.times {
+      reportBad(due.job, reasonMissed(due.job, at: time), time: now.moved(to: time))
+    }
+  }
+
+  /// Why the cycle of `job` that was due at `time` was not read.
+  private func reasonMissed(_ job: Job, at time: Int64) -> BadReason {
+    let end = time + job.request.everyMilliseconds
+    // A cycle that saw the connection open could have been read, had there been time.
+    guard case .open(let since, _) = link, end > since else { return closedReason }
+    return backoffs[job.request.unit]?.mayAsk(at: time) == false ? .offline : .notRead
+  }
+
+  private mutating func reportBad(_ job: Job, _ reason: BadReason, time: Timestamp) {
+    let outcomes = job.request.points.map { PointOutcome(point: $0, outcome: .bad(reason)) }
+    let schema = devices[job.device].schema
+    reports.append(.sample(Sample(device: schema, time: time, outcomes: outcomes)))
+  }
+
+  private mutating func report(
+    _ detail: EventDetail, from source: String, _ severity: Severity, at now: Timestamp
+  ) {
+    reports.append(
+      .event(Event(time: now, severity: severity, source: source, detail: detail)))
+  }
+}
+
+extension Timestamp {
+  /// The same belief of the wall clock at another monotonic time.
+  fileprivate func moved(to time: Int64) -> Timestamp { advanced(by: time - monotonic) }
+}

@@ -1,0 +1,167 @@
+internal import ConfigurationFile
+internal import Drivers
+internal import Telemetry
+
+/// What a configuration makes the agent do, for a technician to read before he drives home. Pure.
+struct AgentPlan {
+  let configuration: AgentConfiguration
+  let buses: [BusPlan]
+
+  init(_ configuration: AgentConfiguration) {
+    self.configuration = configuration
+    buses = configuration.buses.map(BusPlan.init)
+  }
+
+  // MARK: Text
+
+  /// Lines for a terminal.
+  var text: String {
+    let gateway = configuration.gateway
+    let storage = configuration.storage
+    var lines = [
+      "gateway \(gateway.id): mine \(gateway.mine), region \(gateway.region), "
+        + "mode \(gateway.mode.rawValue), board \(gateway.board)",
+      "store \(storage.directory): data \(Self.size(storage.dataBytes)), "
+        + "synced every \(Self.duration(storage.commitMilliseconds)); "
+        + "events \(Self.size(storage.eventBytes)), synced at once",
+    ]
+    lines += configuration.uplinks.map(Self.line)
+    for (definition, plan) in zip(configuration.buses, buses) {
+      lines += Self.lines(definition, plan)
+    }
+    let points = configuration.deviceDescriptions.reduce(0) { $0 + $1.points.count }
+    lines.append(
+      [
+        Self.count(buses.count, "bus", "buses"),
+        Self.count(configuration.deviceDescriptions.count, "device"),
+        Self.count(points, "point"),
+      ].joined(separator: ", "))
+    return lines.joined(separator: "\n")
+  }
+
+  private static func line(_ uplink: UplinkConfiguration) -> String {
+    let brokers = uplink.brokers.map { "mqtt://\($0.host):\($0.port)" }.joined(separator: ", ")
+    let rate: String =
+      switch uplink.historyRate {
+      case .unlimited: "unlimited"
+      case .bytesPerSecond(let bytes): "\(size(bytes))/s"
+      }
+    return "destination \(uplink.name): \(brokers), MQTT \(uplink.protocolVersion.rawValue), "
+      + "topics \(uplink.topicPrefix)/…, history \(rate), "
+      + "at most \(uplink.historySharePercent) % of the window"
+  }
+
+  private static func lines(_ definition: ModbusBusDefinition, _ plan: BusPlan) -> [String] {
+    let end: String =
+      switch definition.endpoint {
+      case .tcp(let host, let port): "tcp \(host):\(port)"
+      }
+    var lines = [
+      "bus \(plan.bus): \(end), timeout \(duration(plan.timeoutMilliseconds)), "
+        + count(plan.devices.count, "device")
+    ]
+    for (device, planned) in zip(definition.devices, plan.devices) {
+      lines.append("  \(device.name), unit \(device.unit)")
+      lines += planned.requests.map { request in
+        let last = Int(request.address) + request.count - 1
+        let names = request.points.map { device.points[$0].description.name }
+        return "    every \(duration(request.everyMilliseconds)): "
+          + "\(request.table.rawValue) \(request.address)…\(last) → "
+          + names.joined(separator: ", ")
+      }
+    }
+    guard let every = plan.shortestEveryMilliseconds else { return lines }
+    lines.append(
+      "  \(count(plan.requestCount, "request")), about \(plan.cycleMilliseconds) ms of bus time; "
+        + "when a device dies, up to \(plan.worstCycleMillisecondsWithOneDeadDevice) ms once, "
+        + "then it is backed off")
+    if plan.load > 1 {
+      lines.append(
+        "  WARNING: the shortest period is \(duration(every)); "
+          + "the bus can't keep it (\(Int(plan.load * 100)) % load)")
+    }
+    return lines
+  }
+
+  private static func count(_ number: Int, _ one: String, _ many: String? = nil) -> String {
+    "\(number) \(number == 1 ? one : many ?? one + "s")"
+  }
+
+  private static func duration(_ milliseconds: Int64) -> String {
+    let units: [(Int64, String)] = [(60_000, "min"), (1000, "s"), (1, "ms")]
+    let unit = units.first { milliseconds % $0.0 == 0 } ?? (1, "ms")
+    return "\(milliseconds / unit.0) \(unit.1)"
+  }
+
+  private static func size(_ bytes: Int64) -> String {
+    let units: [(Int64, String)] = [(1 << 30, "GiB"), (1 << 20, "MiB"), (1 << 10, "KiB"), (1, "B")]
+    let unit = units.first { bytes % $0.0 == 0 } ?? (1, "B")
+    return "\(bytes / unit.0) \(unit.1)"
+  }
+
+  // MARK: JSON
+
+  /// One JSON object: gateway, store, destinations, buses with devices and requests.
+  var json: String {
+    var json = JSONWriter()
+    json.beginObject()
+    json.member("gateway", configuration.gateway.id)
+    json.member("store", configuration.storage.directory)
+    json.key("destinations")
+    json.beginArray()
+    for uplink in configuration.uplinks {
+      json.beginObject()
+      json.member("name", uplink.name)
+      json.key("brokers")
+      json.beginArray()
+      for broker in uplink.brokers { json.string("mqtt://\(broker.host):\(broker.port)") }
+      json.endArray()
+      json.member("topics", uplink.topicPrefix)
+      json.endObject()
+    }
+    json.endArray()
+    json.key("buses")
+    json.beginArray()
+    for (definition, plan) in zip(configuration.buses, buses) {
+      Self.write(definition, plan, to: &json)
+    }
+    json.endArray()
+    json.endObject()
+    return String(decoding: json.bytes, as: UTF8.self)
+  }
+
+  private static func write(
+    _ definition: ModbusBusDefinition, _ plan: BusPlan, to json: inout JSONWriter
+  ) {
+    json.beginObject()
+    json.member("name", plan.bus)
+    json.member("timeout-ms", plan.timeoutMilliseconds)
+    json.member("cycle-ms", plan.cycleMilliseconds)
+    json.member("worst-cycle-ms", plan.worstCycleMillisecondsWithOneDeadDevice)
+    json.key("devices")
+    json.beginArray()
+    for (device, planned) in zip(definition.devices, plan.devices) {
+      json.beginObject()
+      json.member("name", device.name)
+      json.member("unit", device.unit)
+      json.key("requests")
+      json.beginArray()
+      for request in planned.requests {
+        json.beginObject()
+        json.member("table", request.table.rawValue)
+        json.member("address", request.address)
+        json.member("count", request.count)
+        json.member("every-ms", request.everyMilliseconds)
+        json.key("points")
+        json.beginArray()
+        for point in request.points { json.string(device.points[point].description.name) }
+        json.endArray()
+        json.endObject()
+      }
+      json.endArray()
+      json.endObject()
+    }
+    json.endArray()
+    json.endObject()
+  }
+}

@@ -1,0 +1,53 @@
+internal import ArgumentParser
+internal import ConfigurationFile
+internal import Glibc
+internal import LinuxSystem
+
+/// `edge-agent run`.
+struct RunCommand: ParsableCommand {
+  static let configuration = CommandConfiguration(
+    commandName: "run", abstract: "Run in the foreground until SIGTERM or SIGINT.",
+    discussion: """
+      Exits with 0 after an orderly stop, 78 if the configuration is wrong, 75 if another agent \
+      holds the store.
+      """)
+
+  @OptionGroup var options: ConfigurationOptions
+
+  func run() throws {
+    Signals.mask()
+    let configuration = try AgentConfiguration.loadOrExit(options.configuration)
+    let agent: Agent
+    do throws(AgentError) {
+      agent = try Agent(configuration, clock: KernelClock())
+      try agent.start()
+    } catch {
+      Log.error(error.description)
+      if case .storeHeld = error { throw ExitStatus.storeHeld }
+      throw ExitCode.failure
+    }
+    Log.notice("edge-agent \(productVersion) runs as \(configuration.gateway.id)")
+
+    var signal = Signals.next()
+    while signal == SIGHUP {
+      Log.warning("SIGHUP: reloading is not supported by this version; nothing changed")
+      signal = Signals.next()
+    }
+    let isOrderly = agent.stop(reason: Signals.name(of: signal))
+    Log.notice(isOrderly ? "stopped" : "stopped; not every part ended in its time")
+    // A thread may still sit in a C call: nothing may wait for it now, and the journal is synced.
+    _exit(EXIT_SUCCESS)
+  }
+}
+
+extension AgentConfiguration {
+  /// The configuration, or every problem of it on standard error and exit 78.
+  static func loadOrExit(_ path: String) throws -> AgentConfiguration {
+    do throws(ConfigurationProblems) {
+      return try load(path: path, boards: BoardDirectories(forConfiguration: path))
+    } catch {
+      for line in error.lines { Log.error(line) }
+      throw ExitStatus.configuration
+    }
+  }
+}

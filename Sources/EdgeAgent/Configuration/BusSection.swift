@@ -1,0 +1,99 @@
+internal import ConfigurationFile
+internal import Drivers
+
+/// The `buses` section. A refused bus keeps its name, so that its devices are not reported too.
+struct BusSection {
+  /// A thread and a connection a bus; more do not fit a board's descriptors and memory.
+  static let maximumBuses = 64
+  /// Well-known port of Modbus TCP.
+  static let standardPort: UInt16 = 502
+
+  /// The names of all buses, also of refused ones.
+  private(set) var names: Set<String> = []
+  private var buses: [ModbusBusDefinition] = []
+
+  /// Decodes the section; without one there are no buses.
+  init(_ section: ConfigurationValue?) {
+    let found = section?.mapping { mapping in
+      mapping.takeNamed().map { (name: $0.name, bus: Self.definition($0.name, $0.value)) }
+    }
+    guard let found else { return }
+    if found.count > Self.maximumBuses {
+      section?.refuse("has \(found.count) buses", "at most \(Self.maximumBuses) are expected")
+    }
+    names = Set(found.map(\.name))
+    buses = found.compactMap(\.bus)
+  }
+
+  /// The buses, each with its devices, in the file's order.
+  func definitions(with devices: [PlacedDevice]) -> [ModbusBusDefinition] {
+    let byBus = Dictionary(grouping: devices, by: \.bus)
+    return buses.map { bus in
+      var bus = bus
+      bus.devices = byBus[bus.name, default: []].map(\.device)
+      return bus
+    }
+  }
+
+  private static func definition(_ name: String, _ value: ConfigurationValue)
+    -> ModbusBusDefinition?
+  {
+    value.mapping { bus in
+      let tcp = bus.take("tcp")
+      let unbuilt = [bus.take("rtu"), bus.take("rtu-over-tcp")].compactMap(\.self)
+      for place in unbuilt { place.refuseAsUnsupported(nil, "tcp is expected") }
+      let timeout = bus.take("timeout").map { $0.duration(in: 10...60_000) } ?? 1000
+      let endpoint = tcp.flatMap { $0.mapping(tcpEndpoint) }
+      if tcp == nil, unbuilt.isEmpty {
+        bus.value.refuse("says not how it is reached", "tcp: { host, port } is expected")
+      }
+      if tcp != nil, !unbuilt.isEmpty {
+        bus.value.refuse("is reached in two ways", "one is expected")
+      }
+      guard let endpoint, let timeout else { return nil }
+      return ModbusBusDefinition(
+        name: name, endpoint: endpoint, timeoutMilliseconds: timeout, devices: [])
+    }
+  }
+
+  private static func tcpEndpoint(_ tcp: MappingReader) -> ModbusEndpoint? {
+    let host = tcp.require("host", "a name or an address")?.host()
+    let port = tcp.take("port").map { $0.port() } ?? standardPort
+    guard let host, let port else { return nil }
+    return .tcp(host: host, port: port)
+  }
+}
+
+extension ConfigurationValue {
+  /// A TCP port.
+  func port() -> UInt16? { integer(in: 1...65_535).map { UInt16($0) } }
+
+  /// A host name, an IPv4 address or an IPv6 address.
+  func host() -> String? {
+    guard let text = text("a name or an address") else { return nil }
+    if isHost(text) { return text }
+    refuse("is not a host", "a name or an address without port is expected")
+    return nil
+  }
+}
+
+/// The longest name that DNS knows.
+private let hostLimit = 253
+
+/// Whether `text` has the form of a host name or an address; whether it exists shows at run time.
+func isHost(_ text: String) -> Bool {
+  guard !text.isEmpty, text.utf8.count <= hostLimit else { return false }
+  if text.contains(":") { return isIPv6Address(text) }
+  return text.split(separator: ".", omittingEmptySubsequences: false).allSatisfy { label in
+    !label.isEmpty && !label.hasPrefix("-")
+      && label.allSatisfy { $0.isASCII && ($0.isLetter || $0.isNumber || $0 == "-" || $0 == "_") }
+  }
+}
+
+/// Hexadecimal digits and colons, at least two of them, with an optional IPv4 tail or zone.
+private func isIPv6Address(_ text: String) -> Bool {
+  let address = text.prefix { $0 != "%" }
+  return address.count { $0 == ":" } >= 2
+    && address.allSatisfy { $0.isASCII && ($0.isHexDigit || $0 == ":" || $0 == ".") }
+    && text[address.endIndex...].allSatisfy { $0.isASCII && !$0.isWhitespace && $0 != "/" }
+}

@@ -1,0 +1,103 @@
+internal import ConfigurationFile
+
+/// As long as a path's name may be in a Unix socket address (`sun_path`), with its end mark.
+private let socketPathLimit = 107
+/// Long enough for any code, short enough for three of them in a topic.
+private let topicLevelLimit = 64
+
+/// A gateway whose board file may have been refused.
+struct PlacedGateway {
+  var value: GatewayConfiguration
+  var board: BoardDescription?
+}
+
+extension SectionDecoder {
+  /// The `gateway` section with its board file.
+  func gateway(_ section: MappingReader) -> PlacedGateway? {
+    let id = section.require("id", "the gateway's name in the monitoring network")?.topicLevel()
+    let mine = section.require("mine", "the mine's code")?.topicLevel()
+    let region = section.require("region", "the code of province, city and county")?.topicLevel()
+    let name = section.take("name")?.text("the mine's name")
+    let mode = section.take("mode").map { $0.choice(MineMode.self, "a mode") } ?? .producing
+    let boardPlace = section.take("board")
+    let boardName = boardPlace.map { $0.name() } ?? BoardDescription.genericName
+    let board = boardName.flatMap {
+      boards.board($0, namedAt: boardPlace ?? section.value, log: log)
+    }
+    guard let id, let mine, let region, let mode, let boardName else { return nil }
+    let gateway = GatewayConfiguration(
+      id: id, mine: mine, region: region, name: name, mode: mode, board: boardName)
+    return PlacedGateway(value: gateway, board: board)
+  }
+
+  /// The `storage` section; each size has room for four segments of 1 MiB: one written, one read,
+  /// and two to evict in turn.
+  func storage(_ section: ConfigurationValue?) -> StorageConfiguration? {
+    let sizes: ClosedRange<Int64> = 4 << 20...1 << 40
+    var storage = StorageConfiguration(
+      directory: "/var/lib/edge-agent", dataBytes: 1 << 30, commitMilliseconds: 1000,
+      eventBytes: 64 << 20)
+    guard let section else { return storage }
+    return section.mapping { mapping in
+      if let path = mapping.take("directory")?.absolutePath() { storage.directory = path }
+      _ = mapping.take("data")?.mapping { data -> Void? in
+        if let size = data.take("size")?.size(in: sizes) { storage.dataBytes = size }
+        // Shorter than a sync takes on flash is no promise; longer than a minute loses too much.
+        if let commit = data.take("commit")?.duration(in: 10...60_000) {
+          storage.commitMilliseconds = commit
+        }
+        return nil
+      }
+      _ = mapping.take("events")?.mapping { events -> Void? in
+        if let size = events.take("size")?.size(in: sizes) { storage.eventBytes = size }
+        return nil
+      }
+      return storage
+    }
+  }
+
+  /// The `control` section: the path of the agent's socket.
+  func control(_ section: ConfigurationValue?) -> String? {
+    let standard = "/run/edge-agent/control.sock"
+    guard let section else { return standard }
+    return section.mapping { mapping in
+      guard let socket = mapping.take("socket") else { return standard }
+      guard let path = socket.absolutePath() else { return nil }
+      guard path.utf8.count <= socketPathLimit else {
+        socket.refuse("is longer than \(socketPathLimit) bytes", "a shorter path is expected")
+        return nil
+      }
+      return path
+    }
+  }
+}
+
+extension ConfigurationValue {
+  /// A text that may stand between two slashes of a topic.
+  func topicLevel() -> String? {
+    guard let text = text("a code") else { return nil }
+    let forbidden = text.first { $0 == "/" || $0 == "+" || $0 == "#" || $0.isWhitespace }
+    if let forbidden {
+      refuse(
+        "has \(forbidden.isWhitespace ? "a space" : "a \(forbidden)")",
+        "it becomes part of topics, so no / + # or space")
+      return nil
+    }
+    guard text.utf8.count <= topicLevelLimit, !text.hasPrefix("$") else {
+      let what = text.hasPrefix("$") ? "begins with $" : "is longer than \(topicLevelLimit) bytes"
+      refuse(what, "it becomes part of topics")
+      return nil
+    }
+    return text
+  }
+
+  /// A path from the root: services run in a directory that nobody thinks of.
+  func absolutePath() -> String? {
+    guard let path = text("a path") else { return nil }
+    guard path.hasPrefix("/") else {
+      refuse("does not begin with /", "an absolute path is expected")
+      return nil
+    }
+    return path
+  }
+}

@@ -1,0 +1,129 @@
+internal import ConfigurationFile
+internal import Drivers
+internal import Telemetry
+
+extension PointSettings {
+  /// The point that all settings together describe; `nil` after a problem.
+  /// - Parameter every: Milliseconds between readings where the point says nothing itself.
+  func point(name: String, every interval: Int64) -> ModbusPoint? {
+    if address.isAbsent {
+      place.refuse(
+        "says not where it stands", "one of coil, discrete, input, holding is expected")
+    }
+    guard let type = registerType() else { return nil }
+    let isPlain = refuseMeaningless(for: type)
+    guard let start = address.value, fits(start, type), isPlain else { return nil }
+    let description = PointDescription(
+      name: name, type: Self.name(of: type), unit: unit.value, range: range.value,
+      location: location.value)
+    return ModbusPoint(
+      description: description, table: start.table, address: start.address, type: type,
+      order: order.value ?? .abcd, scale: scale.value.map(DecimalNumber.init),
+      offset: offset.value.map(DecimalNumber.init),
+      everyMilliseconds: every.value ?? interval)
+  }
+
+  /// The type that fits the table, with its bit.
+  private func registerType() -> RegisterType? {
+    if let bitPlace = bit.place, type.value != .bit, !isRefused(type) {
+      bitPlace.refuse("a bit of no bit type", "type: bit is expected beside it")
+    }
+    let holdsBits = address.value?.table.holdsBits
+    if case .absent = type {
+      if holdsBits == true { return bit.isAbsent ? .bool : nil }
+      if holdsBits == false, bit.isAbsent {
+        place.refuse("has no type", "a register needs one, such as uint16 or float32")
+      }
+      return nil
+    }
+    guard let chosen = type.value, let typePlace = type.place else { return nil }
+    if let holdsBits, holdsBits != (chosen == .bool), let start = address.value {
+      ownPlace(typePlace, address.place).refuse(
+        "type \(chosen.rawValue) does not stand in \(start.table.rawValue)",
+        holdsBits ? "bool is expected" : "a register type is expected; for one bit: type: bit")
+      return nil
+    }
+    if chosen == .bit, bit.isAbsent {
+      typePlace.refuse("says not which bit", "bit: 0 to 15 is expected beside it")
+    }
+    return registerType(chosen)
+  }
+
+  private func registerType(_ type: PointType) -> RegisterType? {
+    switch type {
+    case .bool: .bool
+    case .bit: bit.value.map { .bit(UInt8($0)) }
+    case .int16: .int16
+    case .uint16: .uint16
+    case .int32: .int32
+    case .uint32: .uint32
+    case .int64: .int64
+    case .uint64: .uint64
+    case .float32: .float32
+    case .float64: .float64
+    }
+  }
+
+  /// What a point's readers see: one bit of a register is as good a truth value as a coil.
+  private static func name(of type: RegisterType) -> String {
+    switch type {
+    case .bool, .bit: PointType.bool.rawValue
+    case .int16: PointType.int16.rawValue
+    case .uint16: PointType.uint16.rawValue
+    case .int32: PointType.int32.rawValue
+    case .uint32: PointType.uint32.rawValue
+    case .int64: PointType.int64.rawValue
+    case .uint64: PointType.uint64.rawValue
+    case .float32: PointType.float32.rawValue
+    case .float64: PointType.float64.rawValue
+    }
+  }
+
+  /// Refuses what would be ignored: a truth value has neither scale nor unit nor range.
+  private func refuseMeaningless(for type: RegisterType) -> Bool {
+    let ofNumbers = [
+      ("scale", scale.place), ("offset", offset.place), ("unit", unit.place),
+      ("range", range.place),
+    ]
+    let meaningless: [(key: String, place: ConfigurationValue?)]
+    switch type {
+    case .bool: meaningless = ofNumbers + [("order", order.place)]
+    case .bit: meaningless = ofNumbers
+    default: meaningless = []
+    }
+    for case (let key, let place?) in meaningless {
+      ownPlace(place, self.type.place, address.place).refuse(
+        "\(key) means nothing for a truth value", "leave it out")
+    }
+    return meaningless.allSatisfy { $0.place == nil }
+  }
+
+  /// The first of the places that stands in this point's own file. A device's settings that don't
+  /// fit its profile's are the device's fault.
+  private func ownPlace(
+    _ first: ConfigurationValue, _ others: ConfigurationValue?...
+  ) -> ConfigurationValue {
+    ([first] + others.compactMap(\.self)).first { $0.file == place.file } ?? first
+  }
+
+  private func fits(_ start: PointAddress, _ type: RegisterType) -> Bool {
+    let last = Int(start.address) + type.addressCount - 1
+    guard last > Int(UInt16.max) else { return true }
+    (address.place ?? place).refuse(
+      "its \(type.addressCount) registers end at address \(last)",
+      "the last address on the wire is \(UInt16.max)")
+    return false
+  }
+
+  private func isRefused(_ setting: Setting<PointType>) -> Bool {
+    if case .refused = setting { return true }
+    return false
+  }
+}
+
+extension DecimalNumber {
+  /// The same number in the driver's words.
+  init(_ number: ExactDecimal) {
+    self.init(mantissa: number.mantissa, decimals: number.decimals)
+  }
+}

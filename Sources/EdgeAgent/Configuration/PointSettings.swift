@@ -1,0 +1,107 @@
+internal import ConfigurationFile
+internal import Drivers
+internal import Telemetry
+
+/// The types a point may name, as the configuration spells them.
+enum PointType: String, CaseIterable {
+  case bool, bit, int16, uint16, int32, uint32, int64, uint64, float32, float64
+}
+
+/// A place in one of the four tables.
+struct PointAddress {
+  /// The table.
+  var table: ModbusTable
+  /// The address on the wire, from 0.
+  var address: UInt16
+}
+
+/// What one file says of one point. A device's settings lie over its profile's, key by key.
+struct PointSettings {
+  /// The point itself, for problems of the whole.
+  var place: ConfigurationValue
+  var address: Setting<PointAddress>
+  var type: Setting<PointType>
+  var bit: Setting<Int64>
+  var order: Setting<ByteOrder>
+  var scale: Setting<ExactDecimal>
+  var offset: Setting<ExactDecimal>
+  var unit: Setting<MeasurementUnit>
+  var range: Setting<ValueRange>
+  var location: Setting<String>
+  var every: Setting<Int64>
+
+  /// How often a point may be read: a request takes some milliseconds on any bus, and a slower
+  /// point than once a day is no monitoring.
+  static let intervals: ClosedRange<Int64> = 10...86_400_000
+
+  /// Decodes a point.
+  /// - Parameter addressBase: What the file's first address is, 0 or 1.
+  static func read(_ value: ConfigurationValue, addressBase: Int64) -> PointSettings? {
+    value.mapping { point in
+      point.refuseAsUnsupported("report")
+      return PointSettings(
+        place: value,
+        address: address(point, addressBase),
+        type: Setting(point.take("type")) { $0.choice(PointType.self, "a type") },
+        bit: Setting(point.take("bit")) { $0.integer(in: 0...15) },
+        order: Setting(point.take("order")) { $0.choice(ByteOrder.self, "an order of bytes") },
+        scale: Setting(point.take("scale"), scale),
+        offset: Setting(point.take("offset")) { $0.decimal() },
+        unit: Setting(point.take("unit")) {
+          $0.choice(MeasurementUnit.self, "a unit of measure")
+        },
+        range: Setting(point.take("range"), range),
+        location: Setting(point.take("location")) { $0.text("a place in the mine") },
+        every: Setting(point.take("every")) { $0.duration(in: intervals) })
+    }
+  }
+
+  private static func address(_ point: MappingReader, _ base: Int64) -> Setting<PointAddress> {
+    let given = ModbusTable.allCases.compactMap { table in
+      point.take(table.rawValue).map { (table, $0) }
+    }
+    guard let (table, place) = given.first else { return .absent }
+    guard given.count == 1 else {
+      let names = given.map(\.0.rawValue).joined(separator: " and ")
+      point.value.refuse("stands in \(names)", "one table is expected")
+      return .refused
+    }
+    return Setting(place) {
+      $0.integer(in: base...base + 65_535).map {
+        PointAddress(table: table, address: UInt16($0 - base))
+      }
+    }
+  }
+
+  private static func scale(_ value: ConfigurationValue) -> ExactDecimal? {
+    guard let scale = value.decimal() else { return nil }
+    guard scale.mantissa != 0 else {
+      value.refuse("is 0", "a scale that keeps the reading is expected")
+      return nil
+    }
+    return scale
+  }
+
+  private static func range(_ value: ConfigurationValue) -> ValueRange? {
+    guard let limits = value.list(2...2, of: "two limits such as [0, 4]") else { return nil }
+    let numbers = limits.compactMap { $0.decimal()?.approximate }
+    guard numbers.count == 2 else { return nil }
+    guard numbers[0] <= numbers[1] else {
+      value.refuse("the lower limit is above the upper", "[lower, upper] is expected")
+      return nil
+    }
+    return ValueRange(lower: numbers[0], upper: numbers[1])
+  }
+
+  /// These settings over a profile's.
+  func over(_ profile: PointSettings) -> PointSettings {
+    PointSettings(
+      place: place, address: address.or(profile.address), type: type.or(profile.type),
+      // A bit belongs to the type that it stands with.
+      bit: type.isAbsent ? bit.or(profile.bit) : bit,
+      order: order.or(profile.order), scale: scale.or(profile.scale),
+      offset: offset.or(profile.offset), unit: unit.or(profile.unit),
+      range: range.or(profile.range), location: location.or(profile.location),
+      every: every.or(profile.every))
+  }
+}

@@ -1,0 +1,140 @@
+internal import Buffering
+internal import Drivers
+internal import Synchronization
+internal import Telemetry
+internal import Uplink
+
+/// Knows how every part is doing: samples, events and observers tell it, `health` asks it. What it
+/// is told goes on into the ring.
+final class HealthBoard: SampleSink, HealthSource, StoreObserver, UplinkObserver {
+  private struct PartKey: Hashable {
+    var kind: HealthReport.Part.Kind
+    var name: String
+  }
+
+  private struct State {
+    /// In the configuration's order.
+    var parts: [HealthReport.Part]
+    /// Index into `parts`.
+    var places: [PartKey: Int]
+    var storeFault: String?
+    /// Told when something changed.
+    var listeners: [@Sendable () -> Void] = []
+  }
+
+  private let ring: SampleRing
+  private let clock: any TimeSource
+  private let state: Mutex<State>
+
+  init(configuration: AgentConfiguration, ring: SampleRing, clock: any TimeSource) {
+    self.ring = ring
+    self.clock = clock
+    let since = clock.now().wall
+    func part(_ kind: HealthReport.Part.Kind, _ name: String, fault: String?) -> HealthReport.Part {
+      HealthReport.Part(kind: kind, name: name, fault: fault, since: since, newestValue: nil)
+    }
+    // Nothing counts as healthy before it has shown that it works.
+    let parts =
+      configuration.buses.map { part(.bus, $0.name, fault: "starting") }
+      + configuration.buses.flatMap(\.devices).map { part(.device, $0.name, fault: "starting") }
+      + configuration.uplinks.map {
+        part(.destination, $0.name, fault: UplinkFault.connecting.rawValue)
+      }
+    let places = parts.enumerated().map { (PartKey(kind: $1.kind, name: $1.name), $0) }
+    state = Mutex(State(parts: parts, places: Dictionary(uniqueKeysWithValues: places)))
+  }
+
+  /// Calls `listener` after every change of a fault, on the thread that noticed it.
+  func onChange(_ listener: @escaping @Sendable () -> Void) {
+    state.withLock { $0.listeners.append(listener) }
+  }
+
+  func report() -> HealthReport {
+    let now = clock.now()
+    return state.withLock {
+      HealthReport(time: now, parts: $0.parts, storeFault: $0.storeFault)
+    }
+  }
+
+  // MARK: SampleSink
+
+  func accept(_ sample: Sample) {
+    let isGood = sample.outcomes.contains { if case .good = $0.outcome { true } else { false } }
+    if isGood {
+      let time = sample.time.wall
+      state.withLock { state in
+        guard let place = state.places[PartKey(kind: .device, name: sample.device.name)] else {
+          return
+        }
+        state.parts[place].newestValue = time
+      }
+      // The first good value ends "starting"; what is lost comes back by the driver's event.
+      set(.device, sample.device.name, fault: nil, onlyIf: "starting")
+    }
+    ring.accept(sample)
+  }
+
+  func accept(_ event: Event) {
+    switch event.detail {
+    case .bus(let detail):
+      set(.bus, event.source, fault: detail.state == "open" ? nil : detail.reason ?? detail.state)
+    case .device(let detail):
+      let fault = detail.state == "recovered" ? nil : detail.reason ?? detail.state
+      set(.device, event.source, fault: fault)
+    default: break
+    }
+    ring.accept(event)
+  }
+
+  // MARK: Observers
+
+  func store(changedTo fault: String?) {
+    let isNew = state.withLock { state in
+      defer { state.storeFault = fault }
+      return state.storeFault != fault
+    }
+    guard isNew else { return }
+    if let fault { Log.error("store: \(fault)") } else { Log.notice("store: ok") }
+    tellListeners()
+  }
+
+  func destination(_ name: DestinationName, changedTo fault: String?) {
+    guard set(.destination, name.description, fault: fault) else { return }
+    let detail = StateDetail(state: fault == nil ? "ok" : "failed", reason: fault)
+    ring.accept(
+      Event(
+        time: clock.now(), severity: fault == nil ? .info : .warning, source: name.description,
+        detail: .destination(detail)))
+  }
+
+  // MARK: Changes
+
+  /// Returns whether that was news.
+  @discardableResult
+  private func set(
+    _ kind: HealthReport.Part.Kind, _ name: String, fault: String?, onlyIf current: String? = nil
+  ) -> Bool {
+    let now = clock.now().wall
+    let isNew = state.withLock { state in
+      guard let place = state.places[PartKey(kind: kind, name: name)],
+        state.parts[place].fault != fault,
+        current == nil || state.parts[place].fault == current
+      else { return false }
+      state.parts[place].fault = fault
+      state.parts[place].since = now
+      return true
+    }
+    guard isNew else { return false }
+    if let fault {
+      Log.warning("\(kind.rawValue) \(name): \(fault)")
+    } else {
+      Log.notice("\(kind.rawValue) \(name): ok")
+    }
+    tellListeners()
+    return true
+  }
+
+  private func tellListeners() {
+    for listener in state.withLock({ $0.listeners }) { listener() }
+  }
+}

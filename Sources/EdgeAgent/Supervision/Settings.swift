@@ -1,0 +1,37 @@
+internal import Buffering
+internal import ConfigurationFile
+internal import MQTT
+internal import Telemetry
+internal import Uplink
+
+extension JournalSettings {
+  /// What the configuration says of the journal.
+  init(_ configuration: AgentConfiguration, boot: BootID) {
+    self.init(
+      directory: configuration.storage.directory,
+      dataBytes: Int(configuration.storage.dataBytes),
+      eventsBytes: Int(configuration.storage.eventBytes),
+      commitMilliseconds: configuration.storage.commitMilliseconds,
+      destinations: configuration.uplinks.map { DestinationName($0.name) },
+      definitions: PayloadEncoder.definitions(of: configuration.deviceDescriptions),
+      agentVersion: productVersion, boot: boot)
+  }
+}
+
+extension UplinkSettings {
+  /// What the configuration says of a destination.
+  init(_ uplink: UplinkConfiguration, gateway: String) {
+    let rate: Int? =
+      switch uplink.historyRate {
+      case .unlimited: nil
+      case .bytesPerSecond(let bytes): Int(bytes)
+      }
+    self.init(
+      name: DestinationName(uplink.name),
+      endpoints: uplink.brokers.map { UplinkEndpoint(host: $0.host, port: $0.port) },
+      version: uplink.protocolVersion == .v5 ? .v5 : .v311, clientID: uplink.clientID,
+      username: uplink.username, passwordFile: uplink.passwordFile,
+      topicPrefix: uplink.topicPrefix, gateway: gateway, agentVersion: productVersion,
+      historyRate: rate, historyShare: Double(uplink.historySharePercent) / 100)
+  }
+}

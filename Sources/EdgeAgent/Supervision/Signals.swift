@@ -1,0 +1,38 @@
+internal import Glibc
+
+/// The signals that the agent acts on, taken one by one on the main thread.
+enum Signals {
+  private static let handled = [SIGTERM, SIGINT, SIGHUP]
+
+  /// Masks them for this thread and all that it starts. Before any other thread exists.
+  static func mask() {
+    // A peer that closes a connection must be an error of that connection, not our end.
+    signal(SIGPIPE, SIG_IGN)
+    var set = handledSet()
+    pthread_sigmask(SIG_BLOCK, &set, nil)
+  }
+
+  /// Blocks until one arrives.
+  static func next() -> Int32 {
+    var set = handledSet()
+    var number: Int32 = 0
+    while sigwait(&set, &number) != 0 {}
+    return number
+  }
+
+  static func name(of number: Int32) -> String {
+    switch number {
+    case SIGTERM: "SIGTERM"
+    case SIGINT: "SIGINT"
+    case SIGHUP: "SIGHUP"
+    default: "signal \(number)"
+    }
+  }
+
+  private static func handledSet() -> sigset_t {
+    var set = sigset_t()
+    sigemptyset(&set)
+    for number in handled { sigaddset(&set, number) }
+    return set
+  }
+}

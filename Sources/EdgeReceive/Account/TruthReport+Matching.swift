@@ -1,0 +1,52 @@
+extension TruthReport {
+  /// Compares what was delivered with what was served. `stretches` account for values that are
+  /// missing.
+  init(
+    truth: Truth, delivered: [DevicePoint: [DeliveredValue]], stretches: [MissingStretch]
+  ) {
+    faults = truth.faults
+    malformedLineCount = truth.malformedCount
+    malformedLines = truth.malformed
+    unchecked = Set(delivered.keys.map(\.device)).subtracting(truth.devices).sorted()
+
+    let points = Set(truth.values.keys).union(delivered.keys)
+      .filter { truth.devices.contains($0.device) }.sorted()
+    for point in points {
+      let values = truth.values[point] ?? []
+      let matching = ValueMatching(served: values, delivered: delivered[point] ?? [])
+      add(matching, of: point, late: values.count { $0.isLate }, stretches)
+    }
+  }
+
+  private mutating func add(
+    _ matching: ValueMatching, of point: DevicePoint, late: Int, _ stretches: [MissingStretch]
+  ) {
+    served += matching.matched + matching.missing.count
+    delivered += matching.matched
+    self.late += late
+    lateDelivered += matching.matchedLate
+    for value in matching.missing {
+      if let stretch = stretches.first(where: { $0.accountsFor(value) }) {
+        explained[stretch.explanation, default: 0] += 1
+        continue
+      }
+      lostCount += 1
+      if lost.count < Self.listLimit { lost.append(Missing(point: point, value: value)) }
+    }
+    inventedCount += matching.invented.count
+    invented += matching.invented.prefix(Self.listLimit - invented.count).map {
+      Invented(point: point, value: $0)
+    }
+  }
+}
+
+extension MissingStretch {
+  /// Whether the value may be one that the gap speaks of. The agent's time of a value is the
+  /// usual delay later than the simulator's at most, and hardly earlier.
+  fileprivate func accountsFor(_ value: ServedValue) -> Bool {
+    let from = time.lowerBound.subtractingReportingOverflow(ValueMatching.usual)
+    let to = time.upperBound.addingReportingOverflow(ValueMatching.earliest)
+    return value.time >= (from.overflow ? .min : from.partialValue)
+      && value.time <= (to.overflow ? .max : to.partialValue)
+  }
+}

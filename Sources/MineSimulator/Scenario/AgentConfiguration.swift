@@ -1,0 +1,50 @@
+internal import ConfigurationFile
+internal import Telemetry
+
+extension Scenario {
+  /// The sections `buses` and `devices` of an agent's configuration that reads this scenario: one
+  /// bus a station.
+  func agentConfiguration() -> String {
+    var lines = ["buses:"]
+    for station in stations {
+      let timeout = station.timeoutMilliseconds.map {
+        ", timeout: " + durationText(milliseconds: $0)
+      }
+      lines.append(
+        "  \(station.name): { tcp: { host: 127.0.0.1, port: \(station.port) }\(timeout ?? "") }")
+    }
+    lines.append("devices:")
+    for device in devices {
+      lines += [
+        "  \(device.name):",
+        "    bus: \(stations[device.station].name)",
+        "    unit: \(device.unit)",
+        "    every: \(durationText(milliseconds: device.everyMilliseconds))",
+        "    points:",
+      ]
+      for (point, notes) in zip(device.points, device.notes) {
+        lines.append("      \(point.name): { \(Self.members(point, notes)) }")
+      }
+    }
+    return lines.joined(separator: "\n") + "\n"
+  }
+
+  private static func members(_ point: SimulatedPoint, _ notes: PointNotes) -> String {
+    var members = ["\(point.table.rawValue): \(point.address)"]
+    if point.type != .bool { members.append("type: \(point.type.rawValue)") }
+    if point.type.addressCount > 1 || point.order != .abcd { members.append("order: \(point.order.rawValue)") }
+    if let scale = point.scale { members.append("scale: \(scale)") }
+    if let unit = notes.unit { members.append("unit: \(quoted(unit.rawValue))") }
+    if let range = notes.range {
+      members.append("range: [\(range.map(\.description).joined(separator: ", "))]")
+    }
+    if let location = notes.location { members.append("location: \(quoted(location))") }
+    return members.joined(separator: ", ")
+  }
+
+  /// A double-quoted YAML scalar: `%CH4` may not stand bare.
+  private static func quoted(_ text: String) -> String {
+    let escaped = text.flatMap { $0 == "\"" || $0 == "\\" ? ["\\", $0] : [$0] }
+    return "\"" + String(escaped) + "\""
+  }
+}

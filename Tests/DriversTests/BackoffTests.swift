@@ -1,0 +1,99 @@
+import Telemetry
+import Testing
+
+@testable import Drivers
+
+@Suite("Back-off and watches")
+struct BackoffTests {
+  @Test("A unit is asked every time until its third time-out in a row")
+  func toleratesTwoTimeouts() {
+    var backoff = UnitBackoff()
+    for now: Int64 in [100, 200] {
+      backoff.recordTimeout(at: now)
+      #expect(backoff.mayAsk(at: now))
+      #expect(backoff.isSuspect)
+      #expect(!backoff.isBackedOff)
+    }
+    backoff.recordTimeout(at: 300)
+    #expect(backoff.isBackedOff)
+    #expect(!backoff.mayAsk(at: 799))
+    #expect(backoff.mayAsk(at: 800))
+  }
+
+  @Test("Pauses double from half a second and end at ten")
+  func pausesGrow() {
+    var backoff = UnitBackoff()
+    var pauses: [Int64] = []
+    for round in 0..<100 {
+      let now = Int64(round) * 100_000
+      backoff.recordTimeout(at: now)
+      pauses.append((0...10_000).first { backoff.mayAsk(at: now + $0) } ?? -1)
+    }
+    #expect(pauses.prefix(9) == [0, 0, 500, 1000, 2000, 4000, 8000, 10_000, 10_000])
+    #expect(pauses.dropFirst(9).allSatisfy { $0 == 10_000 })
+  }
+
+  @Test("One answer makes a unit as good as new")
+  func answerResets() {
+    var backoff = UnitBackoff()
+    for _ in 0..<10 { backoff.recordTimeout(at: 0) }
+    backoff.recordAnswer()
+    #expect(backoff == UnitBackoff())
+    #expect(backoff.mayAsk(at: 0))
+  }
+
+  @Test("A refused connection is tried again within a second, for ever")
+  func reconnectsQuickly() {
+    var backoff = ReconnectBackoff()
+    let pauses = (0..<50).map { _ in backoff.nextPause(isQuick: true) }
+    #expect(pauses.allSatisfy { (1...1000).contains($0) })
+    #expect(pauses == pauses.sorted())
+    backoff.reset()
+    #expect(backoff.nextPause(isQuick: true) == pauses[0])
+  }
+
+  @Test("A silent host is tried more slowly, and for ever")
+  func reconnectsSlowly() {
+    var backoff = ReconnectBackoff()
+    let pauses = (0..<50).map { _ in backoff.nextPause(isQuick: false) }
+    #expect(pauses.allSatisfy { (1...5000).contains($0) })
+    #expect(pauses.last == 5000)
+  }
+
+  @Test("A device is lost once after its third failed cycle, and recovers once")
+  func watchesADevice() {
+    var watch = DeviceWatch()
+    #expect(watch.recordFailure(dueAt: 0, reason: .timeout) == nil)
+    #expect(watch.recordFailure(dueAt: 1000, reason: .timeout) == nil)
+    #expect(
+      watch.recordFailure(dueAt: 2000, reason: .exception(4))
+        == StateDetail(state: "lost", reason: "exception-4"))
+    #expect(watch.recordFailure(dueAt: 3000, reason: .timeout) == nil)
+    #expect(watch.recordValues() == StateDetail(state: "recovered"))
+    #expect(watch.recordValues() == nil)
+  }
+
+  @Test("Several failed requests of one cycle count once, and values start the count again")
+  func countsCycles() {
+    var watch = DeviceWatch()
+    for _ in 0..<10 { #expect(watch.recordFailure(dueAt: 0, reason: .timeout) == nil) }
+    #expect(watch.recordFailure(dueAt: 1000, reason: .timeout) == nil)
+    #expect(watch.recordValues() == nil)
+    for time: Int64 in [2000, 3000] {
+      #expect(watch.recordFailure(dueAt: time, reason: .timeout) == nil)
+    }
+    #expect(watch.recordFailure(dueAt: 4000, reason: .timeout)?.state == "lost")
+  }
+
+  @Test("A bus reports each change once")
+  func watchesABus() {
+    var watch = BusWatch()
+    #expect(watch.recordOpen() == StateDetail(state: "open"))
+    #expect(watch.recordOpen() == nil)
+    #expect(watch.recordClosed(reason: "r") == StateDetail(state: "closed", reason: "r"))
+    #expect(watch.recordClosed(reason: "s") == nil)
+    #expect(watch.recordOpen() != nil)
+    var closedFirst = BusWatch()
+    #expect(closedFirst.recordClosed(reason: "r") != nil)
+  }
+}

@@ -1,0 +1,105 @@
+import Testing
+import TestSupport
+
+@testable import Drivers
+
+@Suite("Poll schedule")
+struct PollScheduleTests {
+  private func schedule(_ jobs: (String, every: Int64)...) -> PollSchedule<String> {
+    var schedule = PollSchedule<String>()
+    for (job, every) in jobs { schedule.add(job, every: every, first: 0) }
+    return schedule
+  }
+
+  @Test("The phase stays, however late a job is done")
+  func keepsThePhase() throws {
+    var schedule = schedule(("a", 1000))
+    for (now, expected): (Int64, Int64) in [(0, 0), (1003, 1000), (2999, 2000), (3000, 3000)] {
+      let due = try #require(schedule.take(at: now) { _ in false })
+      #expect(due.time == expected)
+      #expect(due.missed.count == 0)
+      #expect(schedule.nextTime == expected + 1000)
+    }
+  }
+
+  @Test("Nothing is due before its time")
+  func waitsForItsTime() {
+    var schedule = schedule(("a", 1000))
+    #expect(schedule.take(at: -1) { _ in false } == nil)
+    #expect(schedule.take(at: 0) { _ in false } != nil)
+    #expect(schedule.take(at: 999) { _ in false } == nil)
+  }
+
+  @Test("An overrun is done once, for the newest cycle, and names the missed ones")
+  func skipsWhatPassed() throws {
+    var schedule = schedule(("a", 1000))
+    let due = try #require(schedule.take(at: 3400) { _ in false })
+    #expect(due.time == 3000)
+    #expect(due.missed.times == [0, 1000, 2000])
+    #expect(schedule.nextTime == 4000)
+  }
+
+  @Test("A bus that is too slow asks every job in turn")
+  func isFairUnderOverload() {
+    var schedule = schedule(("a", 100), ("b", 100), ("c", 100))
+    var asked: [String] = []
+    for turn in 0..<30 {
+      if let due = schedule.take(at: Int64(turn) * 170, isSuspect: { $0 == "a" }) {
+        asked.append(due.job)
+      }
+    }
+    for job in ["a", "b", "c"] {
+      let count = asked.count { $0 == job }
+      #expect(count >= 8, "\(job) was asked \(count) times of 30")
+    }
+  }
+
+  @Test("A suspect stands back for the others of its cycle")
+  func asksSuspectsLast() {
+    var schedule = schedule(("dead", 1000), ("a", 1000), ("b", 1000))
+    let order = (0..<3).map { _ in schedule.take(at: 5, isSuspect: { $0 == "dead" })?.job }
+    #expect(order == ["a", "b", "dead"])
+  }
+
+  @Test("A job that is put back is due again for the same cycle, without missed ones")
+  func putsBack() throws {
+    var schedule = schedule(("a", 1000))
+    let due = try #require(schedule.take(at: 2500) { _ in false })
+    schedule.putBack(due)
+    let again = try #require(schedule.take(at: 2600) { _ in false })
+    #expect(again.time == 2000)
+    #expect(again.missed.count == 0)
+  }
+
+  @Test("Every cycle is done or missed, exactly once", arguments: 0..<100 as Range<UInt64>)
+  func accountsForEveryCycle(seed: UInt64) {
+    var generator = SeededGenerator(seed: seed)
+    let periods = (0..<5).map { _ in Int64.random(in: 1...400, using: &generator) }
+    var schedule = PollSchedule<Int>()
+    for (job, every) in periods.enumerated() { schedule.add(job, every: every, first: 17) }
+    var cycles = [[Int64]](repeating: [], count: periods.count)
+    var now: Int64 = 0
+    for _ in 0..<300 {
+      now += .random(in: 0...150, using: &generator)
+      if let due = schedule.take(at: now, isSuspect: { $0.isMultiple(of: 2) }) {
+        cycles[due.job] += due.missed.times + [due.time]
+        #expect(due.time <= now)
+      }
+    }
+    for (job, times) in cycles.enumerated() {
+      let expected = times.indices.map { 17 + Int64($0) * periods[job] }
+      #expect(times == expected)
+    }
+  }
+
+  @Test("The newest missed cycles are parted from those before them")
+  func splitsMissedCycles() {
+    let missed = MissedCycles(first: 100, every: 10, count: 5)
+    #expect(missed.split(newest: 2).older.times == [100, 110, 120])
+    #expect(missed.split(newest: 2).older.last == 120)
+    #expect(missed.split(newest: 2).newest.times == [130, 140])
+    #expect(missed.split(newest: 5).older.count == 0)
+    #expect(missed.split(newest: 5).older.last == nil)
+    #expect(missed.split(newest: 9).newest == missed)
+  }
+}
