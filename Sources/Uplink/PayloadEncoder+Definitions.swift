@@ -8,14 +8,17 @@ extension PayloadEncoder {
     json.beginObject()
     json.member("v", version)
     json.key("devices")
-    json.beginObject()
+    json.beginArray()
     for device in devices {
-      json.key(device.name)
       json.beginObject()
+      json.member("device", device.name)
+      json.key("points")
+      json.beginArray()
       for point in device.points { json.write(point) }
+      json.endArray()
       json.endObject()
     }
-    json.endObject()
+    json.endArray()
     json.endObject()
     return json.bytes
   }
@@ -23,8 +26,8 @@ extension PayloadEncoder {
 
 extension JSONWriter {
   fileprivate mutating func write(_ point: PointDescription) {
-    key(point.name)
     beginObject()
+    member("point", point.name)
     member("type", point.type)
     if let unit = point.unit { member("unit", unit.rawValue) }
     if let range = point.range {

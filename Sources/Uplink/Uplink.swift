@@ -5,7 +5,8 @@ public import Telemetry
 /// Who wants to know how a destination fares.
 public protocol UplinkObserver: Sendable {
   /// Called on the uplink's thread when what is wrong changes: one of `UplinkFault`'s words, or `nil`
-  /// when the destination gets its batches. Must not block.
+  /// when the destination gets its batches. Until the first call it is not connected yet. Must not
+  /// block.
   func destination(_ name: DestinationName, changedTo fault: String?)
 }
 
@@ -31,9 +32,8 @@ public final class Uplink: Sendable {
   // Signalled by requests and by the log after every append.
   let waker: EventFD
 
-  /// Makes an uplink that has not begun; fails when the process is out of descriptors.
-  ///
-  /// `boot` is the boot whose monotonic clock `clock` reads.
+  /// Makes an uplink that has not begun; fails when the process is out of descriptors. `boot` is the
+  /// boot whose monotonic clock `clock` reads.
   public init(
     settings: UplinkSettings, log: any BatchLog, health: any HealthSource, clock: any TimeSource,
     boot: BootID, observer: any UplinkObserver
@@ -49,9 +49,14 @@ public final class Uplink: Sendable {
 
   /// Starts the thread; fails when the process may have no more of them.
   public func start() throws(SystemError) {
+    try start(generator: SystemRandomNumberGenerator())
+  }
+
+  /// With the generator that the back-off draws from.
+  func start(generator: some RandomNumberGenerator & Sendable) throws(SystemError) {
     log.wake(waker)
     try Thread.start(named: "uplink-\(settings.name)") { [self] in
-      let worker = UplinkWorker(self)
+      let worker = UplinkWorker(self, generator: generator)
       worker.run()
       requests.update { $0.hasEnded = true }
     }
@@ -74,7 +79,7 @@ public final class Uplink: Sendable {
   public var hasEnded: Bool { requests.withLock { $0.hasEnded } }
 
   /// Blocks the calling thread until the uplink has ended, at most `milliseconds`; returns whether it
-  /// has. It may not in time while the look-up of a host name hangs.
+  /// has. It has not while the look-up of a host name hangs, nor if it was never started.
   public func waitForEnd(atMostMilliseconds milliseconds: Int) -> Bool {
     requests.wait(atMost: Double(milliseconds) / 1000) { $0.hasEnded ? true : nil } ?? false
   }

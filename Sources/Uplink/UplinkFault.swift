@@ -5,7 +5,7 @@ internal import MQTT
 /// What keeps a destination from getting its batches; the words are those of `health`, of
 /// `destination` events and of docs/payloads.md.
 public enum UplinkFault: String, Sendable, Hashable, CaseIterable {
-  /// Not connected yet since the start.
+  /// Not connected yet since the start. Observers are not told: every start begins so.
   case connecting
   /// The host refuses the connection, or the broker refuses a batch for good.
   case refused

@@ -9,7 +9,7 @@ struct UplinkStateMachine {
     /// Asked to stop: live lanes only.
     case draining(until: Int64, end: Int64)
     /// The `offline` state is published and not acknowledged yet.
-    case parting(end: Int64)
+    case parting(until: Int64, end: Int64)
     /// DISCONNECT is on its way.
     case leaving(end: Int64)
     case ended
@@ -33,8 +33,10 @@ struct UplinkStateMachine {
   /// From the beginning of a connection to the broker's CONNACK. Three SYNs (0, 1, 3 s) and an
   /// answer after a slow round trip fit; a broker that says nothing for longer is in trouble.
   static let connectMilliseconds: Int64 = 10_000
-  /// Kept of the time for stopping, for the `offline` state and DISCONNECT.
-  static let farewellMilliseconds: Int64 = 500
+  /// Kept of the time for stopping, for the `offline` state and its acknowledgement.
+  static let farewellMilliseconds: Int64 = 400
+  /// Kept for DISCONNECT: a socket that does not take its four bytes by then never will.
+  static let leaveMilliseconds: Int64 = 100
 
   private(set) var state = State.idle
   private let endpointCount: Int
@@ -53,8 +55,8 @@ struct UplinkStateMachine {
   var nextTick: Int64? {
     switch state {
     case .idle, .live, .ended: nil
-    case .offline(let time), .connecting(let time), .parting(let time), .leaving(let time): time
-    case .draining(let until, _): until
+    case .offline(let time), .connecting(let time), .leaving(let time): time
+    case .draining(let until, _), .parting(let until, _): until
     }
   }
 
@@ -70,7 +72,7 @@ struct UplinkStateMachine {
     case .offline: return connect(now)
     case .connecting: return lost(.timeout, now: now)
     case .draining(_, let end): return part(end)
-    case .parting: return leave(now)
+    case .parting(_, let end): return leave(end)
     case .leaving:
       state = .ended
       return [.abandon]
@@ -129,9 +131,10 @@ struct UplinkStateMachine {
       state = .ended
       return [.abandon]
     case .live:
-      let end = now + max(0, milliseconds)
-      let farewell = min(Self.farewellMilliseconds, max(0, milliseconds) / 2)
-      state = .draining(until: end - farewell, end: end)
+      // A tenth is for the thread to be scheduled: whoever waits that long shall see the end.
+      let span = max(0, milliseconds) * 9 / 10
+      let farewell = min(Self.farewellMilliseconds + Self.leaveMilliseconds, span / 2)
+      state = .draining(until: now + span - farewell, end: now + span)
       return []
     }
   }
@@ -143,9 +146,9 @@ struct UplinkStateMachine {
   }
 
   /// The broker has the `offline` state.
-  mutating func farewellAcknowledged(now: Int64) -> [Action] {
-    guard case .parting = state else { return [] }
-    return leave(now)
+  mutating func farewellAcknowledged() -> [Action] {
+    guard case .parting(_, let end) = state else { return [] }
+    return leave(end)
   }
 
   private mutating func connect(_ now: Int64) -> [Action] {
@@ -154,13 +157,12 @@ struct UplinkStateMachine {
   }
 
   private mutating func part(_ end: Int64) -> [Action] {
-    state = .parting(end: end)
+    state = .parting(until: end - Self.leaveMilliseconds, end: end)
     return [.sayGoodbye]
   }
 
-  private mutating func leave(_ now: Int64) -> [Action] {
-    // DISCONNECT is four bytes: a socket that does not take them by then never will.
-    state = .leaving(end: now + Self.farewellMilliseconds / 5)
+  private mutating func leave(_ end: Int64) -> [Action] {
+    state = .leaving(end: end)
     return [.disconnect]
   }
 }

@@ -36,13 +36,13 @@ final class UplinkWorker {
   private var isHealthDue = false
   private var healthPublishedAt: Int64 = 0
   private var connectionFault: UplinkFault?
-  private var reportedFault: UplinkFault?
+  private var reportedFault: UplinkFault? = .connecting
   private var farewell: Int32?
   private var answer: ConnectAnswer?
   // Wall time of the attempt: the will and the `online` state bear the same.
   private var connectingSince: Int64 = 0
 
-  init(_ uplink: Uplink, generator: any RandomNumberGenerator = SystemRandomNumberGenerator()) {
+  init(_ uplink: Uplink, generator: any RandomNumberGenerator) {
     self.uplink = uplink
     settings = uplink.settings
     log = uplink.log
@@ -254,7 +254,7 @@ extension UplinkWorker {
     case .disconnected(let error): lost(ConnectionLoss(error))
     case .acknowledged(let id, let reason) where id == farewell:
       _ = reason
-      perform(machine.farewellAcknowledged(now: now))
+      perform(machine.farewellAcknowledged())
     case .acknowledged(let id, let reason): acknowledged(id, reason)
     // Nothing is subscribed to yet.
     case .subscribed, .message: break

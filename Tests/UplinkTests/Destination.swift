@@ -1,0 +1,133 @@
+import Buffering
+import LinuxSystem
+import MQTT
+import Telemetry
+import TestSupport
+
+@testable import Uplink
+
+/// An uplink under test with all that it needs.
+final class Destination {
+  let name = DestinationName("province")
+  let log = MemoryLog()
+  let clock = ShiftedClock()
+  let observer = Observer()
+  let uplink: Uplink
+
+  init(
+    ports: [UInt16], version: MQTTVersion = .v5, host: String = "127.0.0.1", window: Int = 20,
+    historyRate: Int? = nil, startsAt seed: UInt64? = nil
+  ) throws {
+    log.define(0xb194_6ac9, #"{"v":1}"#)
+    uplink = try Uplink(
+      settings: UplinkSettings(
+        name: name, endpoints: ports.map { UplinkEndpoint(host: host, port: $0) },
+        version: version, clientID: "gw", topicPrefix: "m", gateway: "gw", agentVersion: "0.1.0",
+        historyRate: historyRate, window: window),
+      log: log, health: Healthy(clock: clock), clock: clock, boot: boot, observer: observer)
+  }
+
+  let boot = BootID(rawValue: 0x3d1f_0c52)
+
+  deinit { uplink.stop(withinMilliseconds: 0) }
+
+  /// Starts it with delays at the lower end, so that tests are quick.
+  func start() throws { try uplink.start(generator: LowestGenerator()) }
+
+  @discardableResult
+  func append(
+    _ stream: StreamName, age: Int64 = 0, padding: Int = 0, definitions: UInt32 = 0xb194_6ac9
+  ) -> BatchIdentity {
+    log.append(
+      stream, at: clock.now().advanced(by: -age), definitions: definitions, padding: padding)
+  }
+
+  func waitUntilDelivered(seconds: Double = 30) throws {
+    try waitUntil("everything is acknowledged", seconds: seconds) {
+      log.unacknowledged(by: name) == 0
+    }
+  }
+
+  func wait(for fault: String?, seconds: Double = 30) throws {
+    try waitUntil("fault \(fault ?? "none")", seconds: seconds) { observer.faults.last == fault }
+  }
+}
+
+/// Draws the lower end of every range.
+struct LowestGenerator: RandomNumberGenerator {
+  // Not 0: the standard library would draw again for ever.
+  func next() -> UInt64 { 1 }
+}
+
+/// The kernel's clock, and a wall clock that a test may step.
+final class ShiftedClock: TimeSource {
+  private let step = Monitor<Int64>(0)
+
+  func now() -> Timestamp {
+    var time = KernelClock().now()
+    time.offset += step.withLock { $0 }
+    time.clock = .synced
+    return time
+  }
+
+  func stepWallClock(by milliseconds: Int64) { step.withLock { $0 += milliseconds } }
+}
+
+final class Observer: UplinkObserver {
+  private let seen = Monitor<[String?]>([])
+
+  var faults: [String?] { seen.withLock { $0 } }
+
+  func destination(_ name: DestinationName, changedTo fault: String?) {
+    seen.withLock { $0.append(fault) }
+  }
+}
+
+struct Healthy: HealthSource {
+  let clock: ShiftedClock
+
+  func report() -> HealthReport { HealthReport(time: clock.now(), parts: [], storeFault: nil) }
+}
+
+/// Subscribes to everything of the gateway and keeps what arrives.
+final class Receiver {
+  private let connection: MQTTConnection
+  private(set) var messages: [MQTTMessage] = []
+
+  init(on broker: Broker) throws {
+    connection = try connected(to: broker, "receiver")
+    let id = try connection.subscribe(to: "m/#")
+    try serve(for: "SUBACK") { event in
+      if case .subscribed(id, _) = event { true } else { false }
+    }
+  }
+
+  func wait(for what: String, seconds: Double = 30, until isEnough: ([MQTTMessage]) -> Bool) throws
+  {
+    if isEnough(messages) { return }
+    try serve(for: what, seconds: seconds) { _ in isEnough(messages) }
+  }
+
+  private func serve(for what: String, seconds: Double = 30, _ isIt: (MQTTEvent) -> Bool) throws {
+    let deadline = ContinuousClock.now + .seconds(seconds)
+    while ContinuousClock.now < deadline {
+      var isDone = false
+      for event in connection.serve(forMilliseconds: 100, wakenBy: nil) {
+        if case .message(let message) = event { messages.append(message) }
+        if isIt(event) { isDone = true }
+      }
+      if isDone { return }
+    }
+    throw Waited(description: "waited in vain: \(what); got \(messages.map(\.topic))")
+  }
+}
+
+extension MQTTMessage {
+  var text: String { String(decoding: payload, as: UTF8.self) }
+  var isBatch: Bool { text.contains(#""seq""#) && !topic.hasSuffix("/health") }
+  /// The seq that a batch names.
+  var seq: Int? {
+    guard let range = text.firstRange(of: #""seq":"#) else { return nil }
+    return Int(text[range.upperBound...].prefix { $0.isNumber })
+  }
+}
