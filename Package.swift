@@ -118,7 +118,10 @@ let package = Package(
       dependencies: ["MineSimulator", "Telemetry", "ConfigurationFile", "TestSupport"]),
     .testTarget(
       name: "EdgeReceiveTests",
-      dependencies: ["EdgeReceive", "Telemetry", "TestSupport"]),
+      dependencies: [
+        "EdgeReceive", "Telemetry", "TestSupport",
+        .product(name: "ArgumentParser", package: "swift-argument-parser"),
+      ]),
     .testTarget(
       name: "IntegrationTests",
       dependencies: ["Telemetry", "LinuxSystem", "TestSupport"]),
