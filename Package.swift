@@ -115,7 +115,10 @@ let package = Package(
       ]),
     .testTarget(
       name: "EdgeReceiveTests",
-      dependencies: ["EdgeReceive", "Telemetry", "TestSupport"]),
+      dependencies: [
+        "EdgeReceive", "Telemetry", "TestSupport",
+        .product(name: "ArgumentParser", package: "swift-argument-parser"),
+      ]),
     .testTarget(
       name: "IntegrationTests",
       dependencies: ["Telemetry", "LinuxSystem", "TestSupport"]),

@@ -52,7 +52,7 @@ struct Completeness {
     streams.append(
       AccountReport.Stream(
         name: name, held: stream.seqs, statedNewest: stated.statedNewest,
-        unsent: statements.unsent[name.epoch.gateway]?[name.stream], holes: holes))
+        unsent: statements.unsent[name.epoch.gateway]?[name], holes: holes))
     guard name.stream == .data else { return }
     for hole in holes {
       guard let explanation = hole.explanation else { continue }

@@ -25,8 +25,8 @@ struct Statements: Sendable {
   private(set) var timeGaps: [TimeGap] = []
   /// First synchronisations by boot.
   private(set) var synchronisations: [BootID: Synchronisation] = [:]
-  /// The newest number of unsent batches that `health` stated.
-  private(set) var unsent: [String: [StreamName: UInt64]] = [:]
+  /// What the newest `health` of each gateway says is unsent, by the newest epoch of each stream.
+  private(set) var unsent: [String: [StreamEpoch: UInt64]] = [:]
   /// The destinations whose topics this receiver sees, by gateway; gaps of others explain nothing.
   private var destinations: [String: Set<String>] = [:]
   private var seqGaps: [(gateway: String, detail: GapDetail)] = []
@@ -39,11 +39,13 @@ struct Statements: Sendable {
 
   /// Notes the newest batches that `health` names.
   mutating func add(_ health: GatewayHealth, of gateway: String) {
+    unsent[gateway] = [:]
     for (stream, stated) in health.streams {
-      unsent[gateway, default: [:]][stream] = stated.unsent
       guard let newest = stated.newest else { continue }
       let epoch = EpochName(gateway: gateway, store: stated.store, epoch: newest.epoch)
-      state(newest: newest.seq, of: StreamEpoch(epoch: epoch, stream: stream))
+      let name = StreamEpoch(epoch: epoch, stream: stream)
+      unsent[gateway, default: [:]][name] = stated.unsent
+      state(newest: newest.seq, of: name)
     }
   }
 

@@ -64,6 +64,10 @@ struct GatewayHealth: Sendable, Hashable {
       let newest = try fields.fields("newest")
       let seq: UInt64 = try newest.integer("seq")
       guard seq < SeqSet.largest else { throw newest.error("seq", "\(seq) is no seq") }
+      // Of another store only while what an older one holds is being delivered.
+      if newest.members["store"] != nil {
+        stream.store = try newest.hexadecimal("store", digits: 16)
+      }
       stream.newest = Position(epoch: try newest.integer("epoch"), seq: seq)
     }
     return stream
@@ -104,11 +108,12 @@ struct PointDefinitions: Sendable, Hashable {
   init(_ payload: [UInt8]) throws(PayloadError) {
     let fields = try JSONFields(BatchDecoder.json(payload))
     try BatchDecoder.checkVersion(fields)
-    for device in try fields.objects("devices") {
-      let name = try device.string("device")
-      for point in try device.objects("points") {
-        let unit = try point.optionalString("unit")
-        units[DevicePoint(device: name, point: try point.string("point"))] = unit
+    let devices = try fields.fields("devices")
+    for device in devices.members.keys {
+      let points = try devices.fields(device)
+      for point in points.members.keys {
+        let unit = try points.fields(point).optionalString("unit")
+        units[DevicePoint(device: device, point: point)] = unit
       }
     }
   }
