@@ -116,8 +116,9 @@ import Testing
   @Test("Point definitions give the units")
   func readsUnits() throws {
     let text = """
-      {"v":1,"devices":{"return-air":{"ch4":{"type":"float32","unit":"%CH4","range":[0,4]},\
-      "fault":{"type":"bool"}}}}
+      {"v":1,"devices":[{"device":"return-air","points":[\
+      {"point":"ch4","type":"float32","unit":"%CH4","range":[0,4]},\
+      {"point":"fault","type":"bool"}]}]}
       """
     let units = try PointDefinitions(Array(text.utf8)).units
     #expect(units == [DevicePoint(device: "return-air", point: "ch4"): "%CH4"])

@@ -18,7 +18,9 @@ import Testing
       {"device":"fan-1","time":\(mine.offset + 2000),"values":{},\
       "bad":{"speed":"timeout","ch4":"out-of-range"},"raw":{"ch4":4.5}}
       """
-    let definitions = "{\"v\":1,\"devices\":{\"return-air\":{\"ch4\":{\"unit\":\"%CH4\"}}}}"
+    let definitions = """
+      {"v":1,"devices":[{"device":"return-air","points":[{"point":"ch4","unit":"%CH4"}]}]}
+      """
     let table = table([
       mine.message("points/b1946ac9", definitions), mine.live(2), mine.live(1, on: "data/history"),
       mine.message("data", mine.batch(3, samples: [bad])), mine.state("online"),

@@ -108,12 +108,11 @@ struct PointDefinitions: Sendable, Hashable {
   init(_ payload: [UInt8]) throws(PayloadError) {
     let fields = try JSONFields(BatchDecoder.json(payload))
     try BatchDecoder.checkVersion(fields)
-    let devices = try fields.fields("devices")
-    for device in devices.members.keys {
-      let points = try devices.fields(device)
-      for point in points.members.keys {
-        let unit = try points.fields(point).optionalString("unit")
-        units[DevicePoint(device: device, point: point)] = unit
+    for device in try fields.objects("devices") {
+      let name = try device.string("device")
+      for point in try device.objects("points") {
+        let unit = try point.optionalString("unit")
+        units[DevicePoint(device: name, point: try point.string("point"))] = unit
       }
     }
   }
