@@ -31,7 +31,8 @@ final class MQTTInbox {
 
   func append(_ event: MQTTEvent) { events.append(event) }
 
-  /// An error number of an open connection: endings by the broker are told apart from the network's.
+  /// An error number of an open connection: endings by the broker are told apart from the
+  /// network's.
   static func socketError(_ code: Int32) -> MQTTError {
     switch code {
     case ECONNRESET, EPIPE: .closed(nil)

@@ -1,5 +1,5 @@
-/// The retained topics that a broker must have before the batches of a connection: which definitions
-/// it has, and what is still to be published, in order.
+/// The retained topics that a broker must have before the batches of a connection: which
+/// definitions it has, and what is still to be published, in order.
 struct Announcements: Sendable {
   struct Message: Sendable, Hashable {
     var topic: String

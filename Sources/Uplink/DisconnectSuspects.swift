@@ -5,8 +5,8 @@ internal import Buffering
 struct DisconnectSuspects: Sendable {
   /// Losses in a row after which a batch is sent alone. Two happen by chance on a bad link.
   static let lossesBeforeAlone = 3
-  /// Losses while alone that need no closing by the broker. A link that fails for reasons of its own
-  /// would condemn an innocent batch, so one such loss is not enough.
+  /// Losses while alone that need no closing by the broker. A link that fails for reasons of its
+  /// own would condemn an innocent batch, so one such loss is not enough.
   static let lossesAlone = 3
 
   /// Suspects kept at most; beyond, only those that were in flight last are.

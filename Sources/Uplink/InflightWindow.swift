@@ -1,7 +1,7 @@
 internal import Buffering
 
-/// What was published and is not acknowledged yet, and how much more may be. The window is ours: the
-/// library's own limit is overridden by the broker's.
+/// What was published and is not acknowledged yet, and how much more may be. The window is ours:
+/// the library's own limit is overridden by the broker's.
 struct InflightWindow: Sendable {
   /// What a packet carries.
   enum Cargo: Sendable, Hashable {

@@ -14,8 +14,9 @@ struct SetAside: Sendable {
   /// Names kept at most. The oldest is forgotten beyond: then that batch may be sent and refused
   /// once more.
   static let limit = 1024
-  /// So long, and to the end of the connection that then stands, a batch is passed over at which the
-  /// broker dropped the connection. It may have been the broker's fault, and that may be mended.
+  /// So long, and to the end of the connection that then stands, a batch is passed over at which
+  /// the broker dropped the connection. It may have been the broker's fault, and that may be
+  /// mended.
   static let condemnedMilliseconds: Int64 = 3_600_000
 
   private var reasons: [BatchIdentity: Reason] = [:]

@@ -68,8 +68,8 @@ struct StreamLanes {
     if isHistory { historyHead = nil } else { liveHead = nil }
   }
 
-  /// The link is slower than the mine: what waits in the live lane becomes backlog, and live goes on
-  /// at the tail.
+  /// The link is slower than the mine: what waits in the live lane becomes backlog, and live goes
+  /// on at the tail.
   mutating func moveLiveToTail() {
     liveHead = nil
     isHistoryRead = false

@@ -4,14 +4,14 @@ public import Telemetry
 
 /// Who wants to know how a destination fares.
 public protocol UplinkObserver: Sendable {
-  /// Called on the uplink's thread when what is wrong changes: one of `UplinkFault`'s words, or `nil`
-  /// when the destination gets its batches. Until the first call it is not connected yet. Must not
-  /// block.
+  /// Called on the uplink's thread when what is wrong changes: one of `UplinkFault`'s words, or
+  /// `nil` when the destination gets its batches. Until the first call it is not connected yet.
+  /// Must not block.
   func destination(_ name: DestinationName, changedTo fault: String?)
 }
 
-/// Delivers the log to one destination, on a thread of its own. Destinations are independent: a slow
-/// one never holds up another.
+/// Delivers the log to one destination, on a thread of its own. Destinations are independent: a
+/// slow one never holds up another.
 ///
 /// Start it once; it works until `stop` and holds itself while it does.
 public final class Uplink: Sendable {
@@ -32,8 +32,8 @@ public final class Uplink: Sendable {
   // Signalled by requests and by the log after every append.
   let waker: EventFD
 
-  /// Makes an uplink that has not begun; fails when the process is out of descriptors. `boot` is the
-  /// boot whose monotonic clock `clock` reads.
+  /// Makes an uplink that has not begun; fails when the process is out of descriptors. `boot` is
+  /// the boot whose monotonic clock `clock` reads.
   public init(
     settings: UplinkSettings, log: any BatchLog, health: any HealthSource, clock: any TimeSource,
     boot: BootID, observer: any UplinkObserver
@@ -78,8 +78,8 @@ public final class Uplink: Sendable {
   /// Whether the thread has done its last work.
   public var hasEnded: Bool { requests.withLock { $0.hasEnded } }
 
-  /// Blocks the calling thread until the uplink has ended, at most `milliseconds`; returns whether it
-  /// has. It has not while the look-up of a host name hangs, nor if it was never started.
+  /// Blocks the calling thread until the uplink has ended, at most `milliseconds`; returns whether
+  /// it has. It has not while the look-up of a host name hangs, nor if it was never started.
   public func waitForEnd(atMostMilliseconds milliseconds: Int) -> Bool {
     requests.wait(atMost: Double(milliseconds) / 1000) { $0.hasEnded ? true : nil } ?? false
   }

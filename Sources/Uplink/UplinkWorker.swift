@@ -3,8 +3,8 @@ internal import LinuxSystem
 internal import MQTT
 internal import Telemetry
 
-/// What an uplink's thread holds: it performs what the state machine decides. All decisions that are
-/// not about I/O are in the values it owns.
+/// What an uplink's thread holds: it performs what the state machine decides. All decisions that
+/// are not about I/O are in the values it owns.
 final class UplinkWorker {
   /// The longest time between two `health` messages.
   static let healthMilliseconds: Int64 = 60_000

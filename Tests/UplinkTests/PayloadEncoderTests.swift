@@ -49,7 +49,8 @@ struct PayloadEncoderTests {
       + #""points":"b1946ac9","samples":["#
       + #"{"device":"return-air","time":1795226584123,"values":{"wind":2.6,"fault":false},"#
       + #""bad":{"ch4":"out-of-range"},"raw":{"ch4":4.5}},"#
-      + #"{"device":"face-101","time":1795226584161,"values":{"ch4":0.12},"bad":{"co":"timeout"}}]}"#
+      + #"{"device":"face-101","time":1795226584161,"values":{"ch4":0.12},"#
+      + #""bad":{"co":"timeout"}}]}"#
     #expect(String(decoding: payload, as: UTF8.self) == expected)
   }
 
