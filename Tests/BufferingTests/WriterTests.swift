@@ -1,5 +1,4 @@
 import LinuxSystem
-import Synchronization
 import Telemetry
 import TestSupport
 import Testing
@@ -8,7 +7,7 @@ import Testing
 
 /// Remembers what it was told.
 final class StoreFaults: StoreObserver {
-  let faults = Mutex<[String?]>([])
+  let faults = Monitor<[String?]>([])
   func store(changedTo fault: String?) { faults.withLock { $0.append(fault) } }
 }
 

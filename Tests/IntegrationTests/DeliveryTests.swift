@@ -64,7 +64,8 @@ struct DeliveryTests {
     #expect(gaps == ["unclean-stop"])
   }
 
-  @Test("One silent device of 16 costs the others no cycle, and its points arrive as bad each cycle")
+  @Test(
+    "One silent device of 16 costs the others no cycle, and its points arrive as bad each cycle")
   func silentDevice() throws {
     let faults = """
       faults:

@@ -1,15 +1,15 @@
-internal import Synchronization
+internal import LinuxSystem
 public import Telemetry
 
 /// A clock that stands still until a test moves it.
 public final class ManualClock: TimeSource {
-  private let time: Mutex<Timestamp>
+  private let time: Monitor<Timestamp>
 
   /// Starts a minute after boot on 2026-11-21, synchronised.
   public init(
     _ start: Timestamp = Timestamp(monotonic: 60_000, offset: 1_795_219_200_000, clock: .synced)
   ) {
-    time = Mutex(start)
+    time = Monitor(start)
   }
 
   /// The time it was set to.

@@ -1,7 +1,6 @@
 public import Buffering
 internal import Glibc
 public import LinuxSystem
-internal import Synchronization
 
 /// A disk whose power can be cut and whose calls can be made to fail.
 ///
@@ -29,7 +28,7 @@ public final class SimulatedDisk: Storage {
     var counts: [Call: Int] = [:]
   }
 
-  fileprivate let state = Mutex(State())
+  fileprivate let state = Monitor(State())
 
   /// Starts with an empty disk.
   public init() {}
@@ -173,7 +172,7 @@ private final class SimulatedFile: StorageFile {
   private static let sectorBytes = 512
   private let disk: SimulatedDisk
   private let path: String
-  private let content = Mutex(Content())
+  private let content = Monitor(Content())
 
   init(disk: SimulatedDisk, path: String) {
     self.disk = disk

@@ -1,5 +1,4 @@
 internal import LinuxSystem
-internal import Synchronization
 internal import Telemetry
 
 /// The point definitions that batches refer to by digest, a file each: a batch that is delivered
@@ -12,7 +11,7 @@ final class DefinitionFiles: Sendable {
   private let storage: any Storage
   private let directory: String
   /// The newest ones, which hardly ever change; read from disk once.
-  private let cache = Mutex<[UInt32: [UInt8]]>([:])
+  private let cache = Monitor<[UInt32: [UInt8]]>([:])
 
   init(storage: any Storage, directory: String) {
     self.storage = storage

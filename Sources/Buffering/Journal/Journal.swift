@@ -28,8 +28,8 @@ public final class Journal: BatchLog {
   private let data: SharedIndex
   private let definitionFiles: DefinitionFiles
   private let currentDefinitions: UInt32
-  private let wakes = Mutex<[EventFD]>([])
-  private let notes = Mutex(Notes())
+  private let wakes = Monitor<[EventFD]>([])
+  private let notes = Monitor(Notes())
   private let hasNewAcknowledgements = Atomic(false)
 
   init(

@@ -1,5 +1,4 @@
 public import LinuxSystem
-internal import Synchronization
 public import Telemetry
 
 /// Told when the store stops or resumes taking what it is given.
@@ -24,7 +23,7 @@ public final class JournalWriter: Sendable {
   /// Where the field side's samples and events go in.
   public let ring: SampleRing
 
-  private let loop: Mutex<WriterLoop?>
+  private let loop: Monitor<WriterLoop?>
   private let progress = Monitor(WriterProgress.running)
   private let lock: StoreLock?
 
@@ -72,7 +71,7 @@ public final class JournalWriter: Sendable {
     journal = store.journal
     self.ring = ring
     self.lock = lock
-    loop = Mutex(
+    loop = Monitor(
       WriterLoop(
         store: store, ring: ring, clock: clock, observer: observer, boot: settings.boot,
         commitSeconds: Double(settings.commitMilliseconds) / 1000,
@@ -82,7 +81,7 @@ public final class JournalWriter: Sendable {
   /// Begins to write.
   public func start() throws(SystemError) {
     // Moved out, so that the loop is the thread's alone.
-    let box = Mutex(loop.withLock { $0.take() })
+    let box = Monitor(loop.withLock { $0.take() })
     let progress = progress
     try Thread.start(named: "journal") {
       var loop = box.withLock { $0.take() }

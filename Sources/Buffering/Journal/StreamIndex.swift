@@ -1,4 +1,4 @@
-internal import Synchronization
+internal import LinuxSystem
 internal import Telemetry
 
 /// A segment of a stream as readers and the writer know it.
@@ -114,9 +114,9 @@ struct StreamIndex {
 
 /// A stream's index behind its lock: the writer changes it, destinations look things up.
 final class SharedIndex: Sendable {
-  private let index: Mutex<StreamIndex>
+  private let index: Monitor<StreamIndex>
 
-  init(_ index: StreamIndex) { self.index = Mutex(index) }
+  init(_ index: StreamIndex) { self.index = Monitor(index) }
 
   /// Short and without I/O: the writer waits meanwhile.
   func withLock<Result>(_ body: (inout sending StreamIndex) -> sending Result) -> sending Result {

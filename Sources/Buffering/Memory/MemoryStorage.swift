@@ -1,11 +1,10 @@
 internal import Glibc
 public import LinuxSystem
-internal import Synchronization
 
 /// A storage in memory, for a board whose disk can't be written: the agent delivers all the same,
 /// and says that nothing of it is durable. What it may grow to is what the journal's caps allow.
 public final class MemoryStorage: Storage {
-  private let files = Mutex<[String: MemoryFile]>([:])
+  private let files = Monitor<[String: MemoryFile]>([:])
 
   /// Starts empty.
   public init() {}
@@ -58,12 +57,12 @@ public final class MemoryStorage: Storage {
 }
 
 private final class MemoryFile: StorageFile {
-  private let content = Mutex<[UInt8]>([])
+  private let content = Monitor<[UInt8]>([])
 
   func size() -> Int { content.withLock { $0.count } }
 
   func read(into buffer: UnsafeMutableRawBufferPointer, at offset: Int) -> Int {
-    // The pointer is the caller's for this call only; Mutex cannot know that.
+    // The pointer is the caller's for this call only; Monitor cannot know that.
     nonisolated(unsafe) let buffer = buffer
     return content.withLock { content in
       let count = max(0, min(buffer.count, content.count - offset))

@@ -1,5 +1,4 @@
 public import LinuxSystem
-internal import Synchronization
 public import Telemetry
 
 /// Counts of a bus since it was started.
@@ -27,7 +26,7 @@ public actor ModbusBus {
   private let sink: any SampleSink
   private let clock: any TimeSource
   private let executor: ThreadExecutor
-  private let counts = Mutex(ModbusBusCounters())
+  private let counts = Monitor(ModbusBusCounters())
   private var connection: ModbusTCPConnection?
 
   /// Makes a bus that hands what it reads to `sink`. Fails only when the process may have no more

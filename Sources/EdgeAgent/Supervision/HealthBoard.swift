@@ -1,6 +1,6 @@
+internal import LinuxSystem
 internal import Buffering
 internal import Drivers
-internal import Synchronization
 internal import Telemetry
 internal import Uplink
 
@@ -24,7 +24,7 @@ final class HealthBoard: SampleSink, HealthSource, StoreObserver, UplinkObserver
 
   private let ring: SampleRing
   private let clock: any TimeSource
-  private let state: Mutex<State>
+  private let state: Monitor<State>
 
   init(configuration: AgentConfiguration, ring: SampleRing, clock: any TimeSource) {
     self.ring = ring
@@ -41,7 +41,7 @@ final class HealthBoard: SampleSink, HealthSource, StoreObserver, UplinkObserver
         part(.destination, $0.name, fault: UplinkFault.connecting.rawValue)
       }
     let places = parts.enumerated().map { (PartKey(kind: $1.kind, name: $1.name), $0) }
-    state = Mutex(State(parts: parts, places: Dictionary(uniqueKeysWithValues: places)))
+    state = Monitor(State(parts: parts, places: Dictionary(uniqueKeysWithValues: places)))
   }
 
   /// Calls `listener` after every change of a fault, on the thread that noticed it.

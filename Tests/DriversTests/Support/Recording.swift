@@ -1,4 +1,4 @@
-import Synchronization
+import LinuxSystem
 import Telemetry
 import Testing
 
@@ -9,7 +9,7 @@ final class RecordingSink: SampleSink {
     var events: [Event] = []
   }
 
-  private let recorded = Mutex(Recorded())
+  private let recorded = Monitor(Recorded())
 
   func accept(_ sample: Sample) { recorded.withLock { $0.samples.append(sample) } }
   func accept(_ event: Event) { recorded.withLock { $0.events.append(event) } }

@@ -49,7 +49,7 @@ final class ScriptedServer: Sendable {
   let port: UInt16
   private let listener: Int32
   private let stopSignal: EventFD
-  private let requests = Mutex<[Request]>([])
+  private let requests = Monitor<[Request]>([])
   private let hasEnded = Atomic(false)
 
   /// Binds a free port, which refuses connections until `listen`.
