@@ -41,20 +41,43 @@ final class BusPart {
     self.definition = definition
     let intake = BusIntake(board: board, definitions: definitions)
     self.intake = intake
-    let hasEnded = hasEnded
-    task = Task.detached {
-      var attempt = 0
-      while !Task.isCancelled {
-        do throws(SystemError) {
-          let bus = try ModbusBus(definition: definition, sink: intake, clock: clock)
-          await bus.run()
-        } catch {
-          board.bus(definition.name, failed: "\(error)")
-        }
-        try? await Task.sleep(for: Self.retries[min(attempt, Self.retries.count - 1)])
-        attempt += 1
-      }
+    task = Self.begin(definition, intake: intake, board: board, clock: clock, hasEnded)
+  }
+
+  private static func begin(
+    _ definition: ModbusBusDefinition, intake: BusIntake, board: HealthBoard,
+    clock: any TimeSource, _ hasEnded: Monitor<Bool>
+  ) -> Task<Void, Never> {
+    Task.detached {
+      await run(definition, intake: intake, board: board, clock: clock)
       hasEnded.update { $0 = true }
+    }
+  }
+
+  private static func run(
+    _ definition: ModbusBusDefinition, intake: BusIntake, board: HealthBoard,
+    clock: any TimeSource
+  ) async {
+    var attempt = 0
+    while !Task.isCancelled {
+      if let bus = make(definition, intake: intake, board: board, clock: clock) {
+        await bus.run()
+      }
+      // Cancelled while it waits, it ends at the loop's head.
+      try? await Task.sleep(for: retries[min(attempt, retries.count - 1)])
+      attempt += 1
+    }
+  }
+
+  private static func make(
+    _ definition: ModbusBusDefinition, intake: BusIntake, board: HealthBoard,
+    clock: any TimeSource
+  ) -> ModbusBus? {
+    do throws(SystemError) {
+      return try ModbusBus(definition: definition, sink: intake, clock: clock)
+    } catch {
+      board.bus(definition.name, failed: "\(error)")
+      return nil
     }
   }
 
