@@ -26,7 +26,8 @@ final class DefinitionFiles: Sendable {
     if let file = try? storage.open(path, creating: false),
       let there = try? file.read(payload.count + 1, at: 0), there == payload
     {
-      return
+      // Its name may still be in the page cache only.
+      return try storage.syncDirectory(directory)
     }
     let temporary = path + ".new"
     let file = try storage.open(temporary, creating: true)

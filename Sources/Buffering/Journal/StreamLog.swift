@@ -43,7 +43,8 @@ final class StreamLog {
 
   let shared: SharedIndex
   weak var delegate: (any EvictionDelegate)?
-  private(set) var hasUnsynced = false
+  /// Seqs that were appended and not synced yet.
+  private(set) var unsynced: ClosedRange<UInt64>?
   private(set) var nextSeq: UInt64 = 1
 
   private let stream: StreamName
@@ -123,7 +124,7 @@ final class StreamLog {
     guard hasUnsynced, let activeFile else { return }
     do throws(SystemError) {
       try activeFile.sync()
-      hasUnsynced = false
+      unsynced = nil
     } catch {
       // After a failed fdatasync the kernel has marked the pages clean: syncing them again would
       // report success for what never reached the disk. Go on in another segment.
@@ -131,6 +132,9 @@ final class StreamLog {
       throw .storage(error)
     }
   }
+
+  /// Whether a sync is due.
+  var hasUnsynced: Bool { unsynced != nil }
 
   private var nextKey: BatchKey { BatchKey(epoch: epoch.epoch, seq: nextSeq) }
 
@@ -166,7 +170,7 @@ final class StreamLog {
       abandonActive()
       throw .storage(error)
     }
-    hasUnsynced = true
+    unsynced = (unsynced?.lowerBound ?? nextSeq)...nextSeq
     active?.end += bytes.count
     active?.note(epoch, nextSeq)
     nextSeq += 1
@@ -187,7 +191,7 @@ final class StreamLog {
   private func abandonActive() {
     active = nil
     activeFile = nil
-    hasUnsynced = false
+    unsynced = nil
     dictionary.removeAll()
   }
 

@@ -43,10 +43,10 @@ struct WriterLoop {
       round(content)
       apply(changes)
       if let reason = content.stopReason {
-        flush(reason: reason)
+        let isComplete = flush(reason: reason)
         progress.update { $0 = max($0, .flushed) }
         _ = progress.wait(atMost: nil) { $0 >= .sealing ? true : nil }
-        seal()
+        if isComplete { seal() }
         progress.update { $0 = .ended }
         return
       }
@@ -65,8 +65,8 @@ struct WriterLoop {
     held += content.samples
 
     do throws(AppendError) {
-      try store.explainHoles()
       try store.append(events)
+      try store.explainHoles()
       try appendHeld()
       if let due = commitDue, due <= .now {
         commitDue = nil
@@ -131,11 +131,26 @@ struct WriterLoop {
       time: now, severity: .warning, source: "\(overrun.stream)", detail: .gap(detail))
   }
 
-  private func flush(reason: String) {
+  /// Appends and syncs all that there is. What the store still does not take is named in a gap
+  /// event, and the epoch is not marked as ended in order.
+  private mutating func flush(reason: String) -> Bool {
+    // While the store failed, samples stayed in the ring.
+    let rest = ring.take(atMost: 0)
+    round(SampleRing.Content(samples: rest.samples, events: rest.events, overruns: rest.overruns))
     do throws(AppendError) {
+      if let first = held.first?.sample.time, let last = held.last?.sample.time {
+        let detail = GapDetail(
+          stream: .data, span: .time(from: first.wall, to: last.wall), count: held.count,
+          reason: .storeFailed)
+        try store.append([
+          Event(time: clock.now(), severity: .warning, source: "data", detail: .gap(detail))
+        ])
+      }
       try store.close(reason: reason)
+      return held.isEmpty
     } catch {
       observer.store(changedTo: "\(error)")
+      return false
     }
   }
 

@@ -157,7 +157,11 @@ final class Agent {
 
   private func stop(_ ending: [Uplink]) -> Bool {
     for uplink in ending { uplink.stop(withinMilliseconds: Self.uplinkStopMilliseconds) }
-    let ends = ending.map { $0.waitForEnd(atMostMilliseconds: Self.uplinkStopMilliseconds) }
+    // One deadline for all: several that hang must not add up.
+    let deadline = ContinuousClock.now + .milliseconds(Self.uplinkStopMilliseconds)
+    let ends = ending.map { uplink in
+      uplink.waitForEnd(atMostMilliseconds: max(0, Int((deadline - .now) / .milliseconds(1))))
+    }
     return ends.allSatisfy { $0 }
   }
 
