@@ -39,4 +39,6 @@ public enum MeasurementUnit: String, Sendable, Hashable, CaseIterable {
   case persons
   case count
   case percent = "%"
+  /// A plain number, such as a status word. Said on purpose: a number has to name its unit.
+  case dimensionless = "none"
 }

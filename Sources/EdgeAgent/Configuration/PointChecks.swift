@@ -12,7 +12,8 @@ extension PointSettings {
     }
     guard let type = registerType() else { return nil }
     let isPlain = refuseMeaningless(for: type)
-    guard let start = address.value, fits(start, type), isPlain else { return nil }
+    let hasUnit = requireUnit(for: type)
+    guard let start = address.value, fits(start, type), isPlain, hasUnit else { return nil }
     let description = PointDescription(
       name: name, type: Self.name(of: type), unit: unit.value, range: range.value,
       location: location.value)
@@ -96,6 +97,19 @@ extension PointSettings {
         "\(key) means nothing for a truth value", "leave it out")
     }
     return meaningless.allSatisfy { $0.place == nil }
+  }
+
+  /// A number without a unit is a guess: methane in %CH4 and in %LEL differ twentyfold.
+  private func requireUnit(for type: RegisterType) -> Bool {
+    switch type {
+    case .bool, .bit: return true
+    default: break
+    }
+    guard case .absent = unit else { return true }
+    place.refuse(
+      "has no unit of measure",
+      "unit is expected, such as \"%CH4\" or m/s; none for a plain number")
+    return false
   }
 
   /// The first of the places that stands in this point's own file. A device's settings that don't

@@ -21,10 +21,11 @@ struct LoadTests {
         buses:
           station: { tcp: { host: 10.20.0.5 } }
         devices:
-          fan: { bus: station, unit: 3, points: { wind: { input: 2, type: uint16 } } }
+          fan: { bus: station, unit: 3, points: { wind: { input: 2, type: uint16, unit: none } } }
         """)
     let point = ModbusPoint(
-      description: PointDescription(name: "wind", type: "uint16"), table: .input, address: 2,
+      description: PointDescription(name: "wind", type: "uint16", unit: .dimensionless),
+      table: .input, address: 2,
       type: .uint16, everyMilliseconds: 1000)
     let bus = ModbusBusDefinition(
       name: "station", endpoint: .tcp(host: "10.20.0.5", port: 502), timeoutMilliseconds: 1000,
