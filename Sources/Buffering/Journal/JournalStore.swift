@@ -206,8 +206,8 @@ final class JournalStore: EvictionDelegate {
     }
   }
 
-  /// Appends samples; durable after the next `commit`. Returns how many of them were appended before
-  /// something failed with an error.
+  /// Appends samples; durable after the next `commit`. Returns how many of them were appended
+  /// before something failed with an error.
   func append(_ samples: [Sample], appended: inout Int) throws(AppendError) {
     try explainUncleanStop(before: samples)
     for piece in BatchSplitter.pieces(of: samples, boot: boot) {
