@@ -86,12 +86,19 @@ struct RunningAgentTests {
     #expect(agent.output == "")
   }
 
-  @Test("SIGHUP changes nothing, and says so")
+  @Test("SIGHUP with a wrong file changes nothing and says why, each time")
   func hangUp() throws {
     let agent = try start()
     try agent.waitUntilItPrints("runs as gw-1")
-    for _ in 0..<2 { agent.send(SIGHUP) }
-    try agent.waitUntilItPrints("SIGHUP")
+    let path = directory.file("agent.yaml")
+    let right = text(of: path)
+    try write(right + "nonsense: true\n", to: path)
+    agent.send(SIGHUP)
+    try agent.waitUntilItPrints("reload: \(path) is wrong; nothing changed")
+    #expect(agent.errors.contains("\(path):17:1: nonsense: "), "\(agent.errors)")
+    try write(right, to: path)
+    agent.send(SIGHUP)
+    try agent.waitUntilItPrints("reloaded \(path)")
     #expect(try agent.stop() == 0)
   }
 

@@ -16,9 +16,8 @@ final class JournalStore: EvictionDelegate {
 
   private let boot: BootID
   private let clock: any TimeSource
-  private let definitions: UInt32
   private let definitionFiles: DefinitionFiles
-  private let destinations: [DestinationName]
+  private var destinations: [DestinationName]
   private let events: StreamLog
   private let data: StreamLog
   private var recordFile: DurableRecord
@@ -33,7 +32,6 @@ final class JournalStore: EvictionDelegate {
   ) throws(JournalError) {
     self.clock = clock
     boot = settings.boot
-    definitions = settings.definitionsDigest
     destinations = settings.destinations
     let recovered: [StreamName: RecoveredStream]
     let wasUnreadable: Bool
@@ -49,15 +47,13 @@ final class JournalStore: EvictionDelegate {
       try recordFile.save(record.encoded())
       definitionFiles = DefinitionFiles(
         storage: storage, directory: settings.directory + "/definitions")
-      try definitionFiles.keep(settings.definitions, as: definitions)
+      try definitionFiles.keep(settings.definitions, as: settings.definitionsDigest)
     } catch {
       throw .storage(error)
     }
 
-    cursors = CursorFiles(
-      storage: storage, directory: settings.directory + "/cursors",
-      destinations: settings.destinations)
-    let acknowledged = cursors.load()
+    cursors = CursorFiles(storage: storage, directory: settings.directory + "/cursors")
+    let acknowledged = cursors.add(settings.destinations)
     let epoch = AckSet.EpochID(store: record.store, epoch: record.epoch)
     func log(_ stream: StreamName, _ bytes: Int, reserve: Int) -> StreamLog {
       var found = recovered[stream] ?? RecoveredStream(empty: stream)
@@ -75,7 +71,7 @@ final class JournalStore: EvictionDelegate {
     data = log(.data, settings.dataBytes, reserve: 0)
     journal = Journal(
       current: epoch, isDurable: storage.isDurable, events: events.shared, data: data.shared,
-      definitionFiles: definitionFiles, currentDefinitions: definitions)
+      definitionFiles: definitionFiles, currentDefinitions: settings.definitionsDigest)
     events.delegate = self
     data.delegate = self
     try tellStart(settings, recovered)
@@ -208,10 +204,10 @@ final class JournalStore: EvictionDelegate {
 
   /// Appends samples; durable after the next `commit`. Returns how many of them were appended
   /// before something failed with an error.
-  func append(_ samples: [Sample], appended: inout Int) throws(AppendError) {
+  func append(_ samples: [DefinedSample], appended: inout Int) throws(AppendError) {
     try explainUncleanStop(before: samples)
     for piece in BatchSplitter.pieces(of: samples, boot: boot) {
-      try data.append(samples[piece.range], context: piece.context, definitions: definitions)
+      try data.append(samples[piece.range], context: piece.context, definitions: piece.definitions)
       appended = piece.range.upperBound
     }
   }
@@ -222,8 +218,8 @@ final class JournalStore: EvictionDelegate {
   /// Whether data waits for a `commit`.
   var hasUncommitted: Bool { data.hasUnsynced }
 
-  private func explainUncleanStop(before samples: [Sample]) throws(AppendError) {
-    guard let from = uncleanSince, let first = samples.first else { return }
+  private func explainUncleanStop(before samples: [DefinedSample]) throws(AppendError) {
+    guard let from = uncleanSince, let first = samples.first?.sample else { return }
     let detail = GapDetail(
       stream: .data, span: .time(from: from, to: max(from, first.time.wall)), reason: .uncleanStop)
     try append([
@@ -238,6 +234,32 @@ final class JournalStore: EvictionDelegate {
     guard !holes.isEmpty else { return }
     let now = clock.now()
     try append(holes.map { Self.damage($0.stream, $0.run, at: now) })
+  }
+
+  // MARK: Reloading
+
+  /// Keeps new point definitions durably, and gives new destinations a cursor: the one they had, or
+  /// one that stands before everything. Destinations that are gone hold nothing back any more;
+  /// their cursors stay on disk.
+  func apply(_ change: JournalChange) throws(AppendError) {
+    do throws(SystemError) {
+      try definitionFiles.keep(change.definitions, as: change.definitionsDigest)
+    } catch {
+      throw .storage(error)
+    }
+    journal.use(definitions: change.definitionsDigest)
+    try saveCursors()
+    let added = change.destinations.filter { !destinations.contains($0) }
+    let acknowledged = cursors.add(added)
+    for (stream, log) in [(StreamName.events, events), (.data, data)] {
+      log.shared.withLock { index in
+        index.acknowledged = index.acknowledged.filter { change.destinations.contains($0.key) }
+        for destination in added {
+          index.acknowledged[destination] = acknowledged[destination]?[stream] ?? AckSet()
+        }
+      }
+    }
+    destinations = change.destinations
   }
 
   // MARK: Cursors and the end

@@ -89,11 +89,12 @@ final class StreamLog {
 
   /// Appends a batch of samples; visible to readers when it returns, durable after `sync`.
   func append(
-    _ samples: ArraySlice<Sample>, context: BatchContext, definitions: UInt32
+    _ samples: ArraySlice<DefinedSample>, context: BatchContext, definitions: UInt32
   ) throws(AppendError) {
     if active?.header.definitions != definitions { try roll(definitions: definitions) }
     try write(definitions: definitions, isReserved: false) { log, writer, seed in
-      for sample in samples where log.dictionary.number(of: sample.device) == nil {
+      for sample in samples.lazy.map(\.sample) where log.dictionary.number(of: sample.device) == nil
+      {
         let number = log.dictionary.add(sample.device)
         Frame.append(to: &writer, seed: seed) { writer in
           BatchCodec.writeDevice(sample.device, number: number, to: &writer)

@@ -15,7 +15,7 @@ struct WriterLoop {
   private var cursorsDue: ContinuousClock.Instant
   /// Samples that the store has not taken yet. Nothing more leaves the ring meanwhile, so the
   /// ring's bound holds for all.
-  private var held: [Sample] = []
+  private var held: [DefinedSample] = []
   private var fault: String?
 
   init(
@@ -34,11 +34,14 @@ struct WriterLoop {
   }
 
   /// Until the ring says stop and the epoch is sealed.
-  mutating func run(reporting progress: Monitor<WriterProgress>) {
+  mutating func run(
+    reporting progress: Monitor<WriterProgress>, changes: Monitor<ChangeRequest>
+  ) {
     while true {
       if !held.isEmpty { ring.waitForStop(atMost: retrySeconds) }
       let content = held.isEmpty ? ring.take(atMost: secondsToNextDuty()) : ring.takeEvents()
       round(content)
+      apply(changes)
       if let reason = content.stopReason {
         flush(reason: reason)
         progress.update { $0 = max($0, .flushed) }
@@ -79,6 +82,18 @@ struct WriterLoop {
       change(to: "\(error)")
     }
     store.journal.wakeReaders()
+  }
+
+  private mutating func apply(_ changes: Monitor<ChangeRequest>) {
+    let wanted: JournalChange? = changes.withLock { $0.wanted.take() }
+    guard let wanted else { return }
+    do throws(AppendError) {
+      try store.apply(wanted)
+      changes.update { $0.isDone = true }
+    } catch {
+      change(to: "\(error)")
+      changes.update { $0.isDone = false }
+    }
   }
 
   private mutating func appendHeld() throws(AppendError) {

@@ -36,6 +36,8 @@ struct HealthBoardTests {
     try #require(board.report().parts.first { $0.name == name })
   }
 
+  private func accept(_ sample: Sample) { board.accept(sample, definitions: 0xb194_6ac9) }
+
   private func count() -> Int { changes.withLock { $0 } }
 
   private func sample(_ device: String, _ outcomes: Outcome...) -> Sample {
@@ -66,11 +68,11 @@ struct HealthBoardTests {
 
   @Test("A device goes from starting to well, lost and well again, with the time of each change")
   func device() throws {
-    board.accept(sample("fan", .bad(.timeout)))
+    accept(sample("fan", .bad(.timeout)))
     #expect(try part("fan").fault == "starting")
     #expect(count() == 0)
 
-    board.accept(sample("fan", .bad(.timeout), .good(.int(1))))
+    accept(sample("fan", .bad(.timeout), .good(.int(1))))
     let first = clock.now().wall
     #expect(try part("fan").fault == nil)
     #expect(try part("fan").since == first)
@@ -84,7 +86,7 @@ struct HealthBoardTests {
     #expect(try part("fan").since == lost)
     #expect(count() == 2)
     // A value that was under way does not end what the driver calls lost.
-    board.accept(sample("fan", .good(.int(2))))
+    accept(sample("fan", .good(.int(2))))
     #expect(try part("fan").fault == "timeout")
     #expect(try part("fan").newestValue == clock.now().wall)
 
@@ -105,19 +107,53 @@ struct HealthBoardTests {
     #expect(count() == 3)
   }
 
-  @Test("Listeners are told once a change, all of them, and not of what is no news")
-  func listeners() throws {
-    let second = Monitor(0)
-    board.onChange { second.withLock { $0 += 1 } }
+  @Test("The listener is told once a change, and not of what is no news")
+  func listener() throws {
     for _ in 0..<3 {
       board.accept(event("fan", .device(StateDetail(state: "lost", reason: "timeout"))))
       board.store(changedTo: "disk full")
       board.destination(DestinationName("group"), changedTo: "refused")
     }
     #expect(count() == 3)
-    #expect(second.withLock { $0 } == 3)
-    board.accept(sample("fan", .good(.int(1))))
+    accept(sample("fan", .good(.int(1))))
     #expect(count() == 3)
+    // A new one takes the place of the old.
+    let second = Monitor(0)
+    board.onChange { second.withLock { $0 += 1 } }
+    board.store(changedTo: nil)
+    #expect(count() == 3)
+    #expect(second.withLock { $0 } == 1)
+  }
+
+  @Test("A new configuration keeps what is known of the parts that stay, and begins the others")
+  func reload() throws {
+    board.accept(event("station", .bus(StateDetail(state: "open"))))
+    accept(sample("fan", .good(.int(1))))
+    board.destination(DestinationName("province"), changedTo: nil)
+    let known = try part("fan")
+    clock.advance(by: 5000)
+    let changed = try Fixtures.load(
+      text: """
+        gateway: { id: gw-1, mine: "0520", region: "520201" }
+        buses:
+          other: { tcp: { host: 10.20.0.6 } }
+          station: { tcp: { host: 10.20.0.5 } }
+        devices:
+          pump: { bus: other, unit: 3, points: { wind: { input: 2, type: uint16, unit: m/s } } }
+          fan: { bus: station, unit: 3, points: { wind: { input: 2, type: uint16, unit: m/s } } }
+        uplinks:
+          province: { url: mqtt://broker.example }
+        """)
+    board.configure(changed, renewing: ConfigurationDifference())
+    #expect(board.report().parts.map(\.name) == ["other", "station", "pump", "fan", "province"])
+    #expect(
+      board.report().parts.map(\.fault) == ["starting", nil, "starting", nil, nil])
+    #expect(try part("fan") == known)
+    #expect(try part("pump").since == clock.now().wall)
+    // What is gone changes nothing any more.
+    let before = count()
+    board.accept(event("gas", .device(StateDetail(state: "lost", reason: "timeout"))))
+    #expect(count() == before)
   }
 
   @Test("A store that fails makes the whole unhealthy, and heals")
@@ -136,8 +172,8 @@ struct HealthBoardTests {
   @Test("With every part well it is healthy")
   func healthy() {
     board.accept(event("station", .bus(StateDetail(state: "open"))))
-    board.accept(sample("fan", .good(.int(1))))
-    board.accept(sample("gas", .good(.int(1))))
+    accept(sample("fan", .good(.int(1))))
+    accept(sample("gas", .good(.int(1))))
     board.destination(DestinationName("province"), changedTo: nil)
     #expect(!board.report().isHealthy)
     board.destination(DestinationName("group"), changedTo: nil)
@@ -147,14 +183,15 @@ struct HealthBoardTests {
 
   @Test("Everything goes on into the ring, and a destination's change becomes an event")
   func ringGetsAll() {
-    board.accept(sample("fan", .good(.int(1))))
-    board.accept(sample("unknown", .bad(.timeout)))
+    accept(sample("fan", .good(.int(1))))
+    accept(sample("unknown", .bad(.timeout)))
     board.accept(event("fan", .device(StateDetail(state: "lost", reason: "timeout"))))
     board.destination(DestinationName("province"), changedTo: "refused")
     board.destination(DestinationName("province"), changedTo: "refused")
     board.destination(DestinationName("province"), changedTo: nil)
     let content = ring.take(atMost: 0)
-    #expect(content.samples.map(\.device.name) == ["fan", "unknown"])
+    #expect(content.samples.map(\.sample.device.name) == ["fan", "unknown"])
+    #expect(content.samples.allSatisfy { $0.definitions == 0xb194_6ac9 })
     #expect(content.events.map(\.source) == ["fan", "province", "province"])
     #expect(
       content.events.dropFirst().map(\.detail) == [
