@@ -31,6 +31,11 @@ struct DeviceDictionary {
     return devices.count - 1
   }
 
+  /// Forgets the devices that were added last.
+  mutating func truncate(to count: Int) {
+    while devices.count > count { numbers[devices.removeLast()] = nil }
+  }
+
   mutating func removeAll() {
     devices.removeAll()
     numbers.removeAll()

@@ -23,6 +23,12 @@ final class DefinitionFiles: Sendable {
   func keep(_ payload: [UInt8], as digest: UInt32) throws(SystemError) {
     cache.withLock { $0[digest] = payload }
     let path = self.path(digest)
+    // Usually they are there already, and then a full disk is no obstacle.
+    if let file = try? storage.open(path, creating: false),
+      let there = try? file.read(payload.count + 1, at: 0), there == payload
+    {
+      return
+    }
     let temporary = path + ".new"
     let file = try storage.open(temporary, creating: true)
     try file.write(payload, at: 0)

@@ -145,16 +145,17 @@ final class StreamLog {
       if active == nil || isFresh { try roll(definitions: definitions) }
       guard let segment = active else { throw .noRoom }
       scratch.reset()
+      let knownDevices = dictionary.devices.count
       encode(self, &scratch, segment.header.frameSeed)
       let capacity = limits.segmentBytes - (isReserved ? 0 : limits.reserveBytes)
       if segment.end + scratch.count <= capacity {
         try put(scratch.bytes, into: segment)
         return
       }
+      // What was encoded is not written here: the dictionary must not say that it was.
+      dictionary.truncate(to: knownDevices)
     }
     let limit = limits.segmentBytes - limits.reserveBytes - SegmentHeader.bytes
-    // The dictionary may name devices that were never written.
-    abandonActive()
     throw .tooLarge(bytes: scratch.count, limit: limit)
   }
 
@@ -217,14 +218,16 @@ final class StreamLog {
 
   private func nextFile() throws(AppendError) -> (name: String, file: any StorageFile) {
     do throws(SystemError) {
-      if let name = blanks.popLast() {
-        return (name, try storage.open(directory + "/" + name, creating: false))
+      if let name = blanks.last {
+        let file = try storage.open(directory + "/" + name, creating: false)
+        blanks.removeLast()
+        return (name, file)
       }
-      if (fileCount + 1) * limits.segmentBytes <= limits.totalBytes || fileCount < 2 {
-        return try createFile()
-      }
+      let mayGrow = (fileCount + 1) * limits.segmentBytes <= limits.totalBytes
+      if mayGrow || fileCount < JournalSettings.fewestSegments { return try createFile() }
     } catch {
-      throw .storage(error)
+      // A full disk is a smaller cap: go on with the room that there is.
+      guard fileCount >= JournalSettings.fewestSegments else { throw .storage(error) }
     }
     return try recycle()
   }
@@ -235,7 +238,22 @@ final class StreamLog {
     let name = RecoveredStream.fileName(nextFileNumber)
     let path = directory + "/" + name
     let temporary = path + RecoveredStream.temporarySuffix
-    let file = try storage.open(temporary, creating: true)
+    do throws(SystemError) {
+      let file = try storage.open(temporary, creating: true)
+      try fillWithZeros(file)
+      try storage.rename(temporary, to: path)
+      try storage.syncDirectory(directory)
+      fileCount += 1
+      nextFileNumber += 1
+      return (name, file)
+    } catch {
+      // Half a segment must not take the room that others need.
+      try? storage.remove(temporary)
+      throw error
+    }
+  }
+
+  private func fillWithZeros(_ file: any StorageFile) throws(SystemError) {
     let zeros = [UInt8](repeating: 0, count: min(limits.segmentBytes, 128 * 1024))
     var offset = 0
     while offset < limits.segmentBytes {
@@ -244,11 +262,6 @@ final class StreamLog {
       offset += count
     }
     try file.sync()
-    try storage.rename(temporary, to: path)
-    try storage.syncDirectory(directory)
-    fileCount += 1
-    nextFileNumber += 1
-    return (name, file)
   }
 
   private func recycle() throws(AppendError) -> (name: String, file: any StorageFile) {
