@@ -146,8 +146,8 @@ final class JournalStore: EvictionDelegate {
     }
   }
 
-  /// Batches that must have been kept and that no file holds: the last ones of an epoch that ended in
-  /// order, and, where a file had to be put aside, what stood before everything else.
+  /// Batches that must have been kept and that no file holds: the last ones of an epoch that ended
+  /// in order, and, where a file had to be put aside, what stood before everything else.
   private func missingBatches(
     _ recovered: [StreamName: RecoveredStream]
   ) -> [(stream: StreamName, run: Segment.Run)] {
