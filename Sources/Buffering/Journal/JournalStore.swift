@@ -218,7 +218,8 @@ final class JournalStore: EvictionDelegate {
   /// so an event is handed over once.
   func append(_ more: [Event]) throws(AppendError) {
     postponed.add(more)
-    let all = postponed.takeAll(at: clock.now())
+    let taken = postponed.takeAll()
+    let all = taken.all(at: clock.now())
     guard !all.isEmpty else { return }
     // Appending can postpone more, where beginning a segment evicts one.
     var appended = 0
@@ -229,7 +230,7 @@ final class JournalStore: EvictionDelegate {
       }
       try events.sync()
     } catch {
-      postponed.putBack(Array(all[appended...]))
+      postponed.putBack(taken, from: appended)
       throw error
     }
   }
