@@ -217,6 +217,7 @@ final class JournalStore: EvictionDelegate {
   /// Appends events and makes them durable. What could not be appended is kept for the next call,
   /// so an event is handed over once.
   func append(_ more: [Event]) throws(AppendError) {
+    postponeGivenUp()
     postponed.add(more)
     let taken = postponed.takeAll()
     let all = taken.all(at: clock.now())
@@ -246,19 +247,17 @@ final class JournalStore: EvictionDelegate {
   }
 
   /// Makes the data durable. Where that fails, what was not synced can still be read until a power
-  /// cut, and a gap event says that it may be missing after one.
-  func commit() throws(AppendError) {
-    let unsynced = data.unsynced
-    do throws(AppendError) {
-      try data.sync()
-    } catch {
-      if let unsynced {
-        let run = Segment.Run(epoch: journal.current, seqs: unsynced)
-        postponed.add([
-          Self.gap(.data, run, reason: .storeFailed, destinations: [], at: clock.now())
-        ])
-      }
-      throw error
+  /// cut; a gap event, appended with the next events, says that it may be missing after one.
+  func commit() throws(AppendError) { try data.sync() }
+
+  /// Whichever call it was that failed: what was appended before and not synced has to be explained.
+  private func postponeGivenUp() {
+    let now = clock.now()
+    for log in [events, data] {
+      postponed.add(
+        log.takeGivenUp().map {
+          Self.gap(log.stream, $0, reason: .storeFailed, destinations: [], at: now)
+        })
     }
   }
 

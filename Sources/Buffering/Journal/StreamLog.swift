@@ -43,11 +43,9 @@ final class StreamLog {
 
   let shared: SharedIndex
   weak var delegate: (any EvictionDelegate)?
-  /// Seqs that were appended and not synced yet.
-  private(set) var unsynced: ClosedRange<UInt64>?
   private(set) var nextSeq: UInt64 = 1
 
-  private let stream: StreamName
+  let stream: StreamName
   private let epoch: AckSet.EpochID
   private let storage: any Storage
   private let directory: String
@@ -55,6 +53,10 @@ final class StreamLog {
   private var active: Segment?
   /// The active segment's file; opened when it is first written to.
   private var activeFile: (any StorageFile)?
+  /// Seqs that were appended and not synced yet.
+  private var unsynced: ClosedRange<UInt64>?
+  /// Seqs that will never be synced, because their segment was given up after a fault.
+  private var givenUp: [ClosedRange<UInt64>] = []
   private var dictionary = DeviceDictionary()
   private var nextGeneration: UInt64
   /// Files that are zero-filled and hold nothing.
@@ -136,6 +138,12 @@ final class StreamLog {
   /// Whether a sync is due.
   var hasUnsynced: Bool { unsynced != nil }
 
+  /// Batches that can be read until a power cut and may be missing after it; each is named once.
+  func takeGivenUp() -> [Segment.Run] {
+    defer { givenUp = [] }
+    return givenUp.map { Segment.Run(epoch: epoch, seqs: $0) }
+  }
+
   private var nextKey: BatchKey { BatchKey(epoch: epoch.epoch, seq: nextSeq) }
 
   private func write(
@@ -191,6 +199,7 @@ final class StreamLog {
   private func abandonActive() {
     active = nil
     activeFile = nil
+    if let unsynced { givenUp.append(unsynced) }
     unsynced = nil
     dictionary.removeAll()
   }
