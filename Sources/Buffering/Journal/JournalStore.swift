@@ -155,8 +155,10 @@ final class JournalStore: EvictionDelegate {
     for stream in StreamName.allCases {
       let index = journal.index(of: stream)
       for ended in record.untold {
-        let found = index.withLock { $0.lastSeq(of: ended.id) }
-        guard let last = ended.last?[stream], last > found else { continue }
+        let (found, isKnown) = index.withLock {
+          ($0.lastSeq(of: ended.id), $0.isTailKnown(of: ended.id))
+        }
+        guard isKnown, let last = ended.last?[stream], last > found else { continue }
         missing.append((stream, Segment.Run(epoch: ended.id, seqs: found + 1...last)))
       }
       guard recovered[stream]?.putAside.isEmpty == false else { continue }

@@ -277,12 +277,26 @@ final class StreamLog {
     try file.sync()
   }
 
-  private func recycle() throws(AppendError) -> (name: String, file: any StorageFile) {
-    let (victim, needers) = shared.withLock { index in
-      let victim = index.victim()
-      return (victim, victim.map { index.needers(of: $0) } ?? [])
+  /// A segment that could not be read at the start, with what it holds if it can be read now: the
+  /// gap of its eviction has to name that.
+  private func known(_ segment: Segment) -> Segment {
+    guard !segment.isKnown, let file = try? shared.open(segment),
+      let bytes = try? file.read(limits.segmentBytes, at: 0)
+    else { return segment }
+    let scan = bytes.withUnsafeBytes { SegmentScan($0, seed: segment.header.frameSeed) }
+    guard !scan.runs.isEmpty else { return segment }
+    var known = segment
+    known.isKnown = true
+    known.runs = scan.runs.map {
+      Segment.Run(
+        epoch: AckSet.EpochID(store: segment.header.store, epoch: $0.epoch), seqs: $0.seqs)
     }
-    guard let victim else { throw .noRoom }
+    return known
+  }
+
+  private func recycle() throws(AppendError) -> (name: String, file: any StorageFile) {
+    guard let victim = shared.withLock({ $0.victim() }).map(known) else { throw .noRoom }
+    let needers = shared.withLock { $0.needers(of: victim) }
     try delegate?.saveCursors()
     if !needers.isEmpty {
       try delegate?.explainEviction(of: victim, needers: needers)
