@@ -88,7 +88,9 @@ extension UplinkWorker {
   private var isHeldForLoner: Bool {
     guard !window.isEmpty else { return false }
     if window.batches.contains(where: suspects.mustGoAlone) { return true }
-    return lonerWaitsSince.map { now - $0 >= Self.lonerPatienceMilliseconds } ?? false
+    guard let loner, now - loner.waitsSince >= Self.lonerPatienceMilliseconds else { return false }
+    // Its lane may have been read anew since, or pause: then the others wait for nothing.
+    return lanes[loner.identity.stream]?.isNext(loner.identity, now: now) ?? false
   }
 
   private func sendAnnouncement() -> Step {
@@ -148,10 +150,10 @@ extension UplinkWorker {
     }
     if suspects.mustGoAlone(identity) {
       guard window.isEmpty else {
-        lonerWaitsSince = lonerWaitsSince ?? now
+        if loner?.identity != identity { loner = (identity, now) }
         return .blocked
       }
-      lonerWaitsSince = nil
+      loner = nil
     }
     var payload = head.payload ?? []
     if head.payload == nil {

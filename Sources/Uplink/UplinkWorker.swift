@@ -24,8 +24,8 @@ final class UplinkWorker {
   var lanes: [StreamName: StreamLanes] = [:]
   var setAside = SetAside()
   var suspects = DisconnectSuspects()
-  // A batch that must go alone waits for an empty window since then.
-  var lonerWaitsSince: Int64?
+  // A batch that must go alone, and since when it waits for an empty window.
+  var loner: (identity: BatchIdentity, waitsSince: Int64)?
   var isQuotaExceeded = false
   var lacksSubscriber: Set<StreamName> = []
   // When history that has credits may go on, as far as its rate says.
@@ -141,7 +141,7 @@ extension UplinkWorker {
     window.open(receiveMaximum: answer?.receiveMaximum ?? .max)
     setAside.open(now: now)
     lacksSubscriber = []
-    lonerWaitsSince = nil
+    loner = nil
     isQuotaExceeded = false
     for stream in StreamName.allCases {
       lanes[stream] = StreamLanes(stream: stream, log: log, destination: settings.name)
