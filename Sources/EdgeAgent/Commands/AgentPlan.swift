@@ -1,5 +1,6 @@
 internal import ConfigurationFile
 internal import Drivers
+internal import MQTT
 internal import Telemetry
 
 /// What a configuration makes the agent do, for a technician to read before he drives home. Pure.
@@ -40,13 +41,18 @@ struct AgentPlan {
   }
 
   private static func line(_ uplink: UplinkConfiguration) -> String {
-    let brokers = uplink.brokers.map { "mqtt://\($0.host):\($0.port)" }.joined(separator: ", ")
+    let brokers = uplink.brokerURLs.joined(separator: ", ")
+    let trust = uplink.tls.map { tls in
+      ", trusting \(tls.caFile ?? "the system's authorities"), "
+        + (tls.identity.map { "shows \($0.certificateFile)" } ?? "shows no certificate")
+    }
     let rate: String =
       switch uplink.historyRate {
       case .unlimited: "unlimited"
       case .bytesPerSecond(let bytes): "\(size(bytes))/s"
       }
-    return "destination \(uplink.name): \(brokers), MQTT \(uplink.protocolVersion.rawValue), "
+    return
+      "destination \(uplink.name): \(brokers)\(trust ?? ""), MQTT \(uplink.protocolVersion.rawValue), "
       + "topics \(uplink.topicPrefix)/…, history \(rate), "
       + "at most \(uplink.historySharePercent) % of the window"
   }
@@ -114,7 +120,7 @@ struct AgentPlan {
       json.member("name", uplink.name)
       json.key("brokers")
       json.beginArray()
-      for broker in uplink.brokers { json.string("mqtt://\(broker.host):\(broker.port)") }
+      for url in uplink.brokerURLs { json.string(url) }
       json.endArray()
       json.member("topics", uplink.topicPrefix)
       json.endObject()
