@@ -96,6 +96,22 @@ struct RecyclingTests {
     #expect(next.events("gap").filter { $0.contains("evicted") }.isEmpty)
   }
 
+  @Test("However many segments a store has, few files are open")
+  func fewDescriptors() throws {
+    var generator = SeededGenerator(seed: 6)
+    let disk = SimulatedDisk()
+    let first = try StoreUnderTest(disk, StoreUnderTest.settings(segments: 60))
+    try first.append(3000, using: &generator)
+    #expect(first.journal.index(of: .data).withLock { $0.segments.count } > 10)
+    #expect(first.batches(.data).count == 3000)
+    // Two streams, the record of epochs and the cursors of one destination.
+    #expect(disk.openFiles <= 6)
+    let restarted = disk.afterKill()
+    let second = try StoreUnderTest(restarted, StoreUnderTest.settings(segments: 60))
+    #expect(second.batches(.data).count == 3000)
+    #expect(restarted.openFiles <= 6)
+  }
+
   @Test("A reader whose segment is recycled goes on with the oldest that is left")
   func readerIsOvertaken() throws {
     var generator = SeededGenerator(seed: 5)

@@ -112,7 +112,9 @@ final class Rig {
     let result = try ChildProcess.run(
       Programs.receiver,
       ["--store", received, "--verify", "--truth", truth, "--json"] + times)
-    return try Account(result.output)
+    let account = try Account(result.output)
+    print(account.summary)
+    return account
   }
 
   /// The newest `health` that the receiver has.
@@ -152,6 +154,16 @@ struct Account {
     var value: Any? = json
     for key in keys { value = (value as? [String: Any])?[key] }
     return value as? [[String: Any]] ?? []
+  }
+
+  /// The figures in one line, for whoever reads the test's output.
+  var summary: String {
+    let fresh = list("first-fresh").first?["milliseconds"] as? Int
+    return "account: served \(number("truth", "served")), "
+      + "delivered \(number("truth", "delivered")), lost \(number("truth", "lost")), "
+      + "repeats \(number("repeats")), out of order \(number("out-of-order", "count")), "
+      + "live p50/p99 \(number("latency", "live", "p50"))/\(number("latency", "live", "p99")) ms"
+      + (fresh.map { ", first fresh after \($0) ms" } ?? "")
   }
 
   var problems: [String] { json["problems"] as? [String] ?? [] }

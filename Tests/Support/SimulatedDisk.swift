@@ -26,6 +26,7 @@ public final class SimulatedDisk: Storage {
     var directories: Set<String> = []
     var failures: [Failure] = []
     var counts: [Call: Int] = [:]
+    var openFiles = 0
   }
 
   fileprivate let state = Monitor(State())
@@ -77,6 +78,11 @@ public final class SimulatedDisk: Storage {
   public func damage(_ path: String, _ change: (inout [UInt8]) -> Void) {
     state.withLock { $0.names[path] }?.damage(change)
   }
+
+  /// How many files are open.
+  public var openFiles: Int { state.withLock { $0.openFiles } }
+
+  fileprivate func note(opened: Int) { state.withLock { $0.openFiles += opened } }
 
   /// The paths of all files.
   public var paths: [String] { state.withLock { $0.names.keys.sorted() } }
@@ -131,7 +137,7 @@ public final class SimulatedDisk: Storage {
       return file
     }
     guard let file else { throw SystemError(call: "open", subject: path, code: ENOENT) }
-    return file
+    return Descriptor(of: file, on: self)
   }
 
   /// Gives a file another name.
@@ -159,6 +165,34 @@ public final class SimulatedDisk: Storage {
       for (name, file) in state.names where isInside(name) { state.durableNames[name] = file }
     }
   }
+}
+
+/// An open file.
+private final class Descriptor: StorageFile {
+  private let file: SimulatedFile
+  private let disk: SimulatedDisk
+
+  init(of file: SimulatedFile, on disk: SimulatedDisk) {
+    self.file = file
+    self.disk = disk
+    disk.note(opened: 1)
+  }
+
+  deinit { disk.note(opened: -1) }
+
+  func size() -> Int { file.size() }
+
+  func read(
+    into buffer: UnsafeMutableRawBufferPointer, at offset: Int
+  ) throws(SystemError) -> Int {
+    try file.read(into: buffer, at: offset)
+  }
+
+  func write(_ bytes: UnsafeRawBufferPointer, at offset: Int) throws(SystemError) {
+    try file.write(bytes, at: offset)
+  }
+
+  func sync() throws(SystemError) { try file.sync() }
 }
 
 private final class SimulatedFile: StorageFile {

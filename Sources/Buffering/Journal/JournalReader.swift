@@ -14,6 +14,7 @@ final class JournalReader: BatchReader {
   private(set) var position: LogPosition
 
   private var segment: Segment?
+  private var file: (any StorageFile)?
   private var devices: [DeviceSchema?] = []
   /// Bytes of the segment from `chunkStart` on.
   private var chunk: [UInt8] = []
@@ -78,6 +79,7 @@ final class JournalReader: BatchReader {
   /// Begins to read a segment. In the middle of one, what stands before is read for its dictionary.
   private func open(_ found: Segment) {
     segment = found
+    file = nil
     devices = []
     chunk = []
     expected = (found.header.epoch, found.header.firstSeq)
@@ -117,6 +119,7 @@ final class JournalReader: BatchReader {
     }
     position = LogPosition(generation: next.generation, offset: 0)
     segment = nil
+    file = nil
     return true
   }
 
@@ -157,13 +160,20 @@ final class JournalReader: BatchReader {
     if offset >= chunkStart, offset + count <= chunkStart + chunk.count { return true }
     let size = min(max(count, Self.chunkBytes), readable - offset)
     do throws(SystemError) {
-      chunk = try segment.file.read(size, at: offset)
+      chunk = try opened(segment).read(size, at: offset)
       chunkStart = offset
       return chunk.count >= count
     } catch {
       journal.noteReadFailure(error)
       return false
     }
+  }
+
+  private func opened(_ segment: Segment) throws(SystemError) -> any StorageFile {
+    if let file { return file }
+    let opened = try shared.open(segment)
+    file = opened
+    return opened
   }
 
   /// What a frame's body holds; `nil` for one that is no batch for this destination.

@@ -64,7 +64,7 @@ struct RecoveredStream {
       }
     }
     index.segments.sort { $0.generation < $1.generation }
-    scanSegments(segmentBytes: segmentBytes)
+    scanSegments(storage, directory, segmentBytes: segmentBytes)
   }
 
   private mutating func addFile(
@@ -84,13 +84,15 @@ struct RecoveredStream {
       throw MalformedBytes(description: "a segment of the stream \(header.stream)")
     }
     index.segments.append(
-      Segment(header: header, name: name, file: file, runs: [], end: segmentBytes))
+      Segment(header: header, name: name, runs: [], end: segmentBytes))
     fileCount += 1
   }
 
   /// Fills in what each segment holds. One whose successor began in the same epoch holds exactly
   /// the seqs between; only the others have to be read, so opening a large store stays quick.
-  private mutating func scanSegments(segmentBytes: Int) {
+  private mutating func scanSegments(
+    _ storage: any Storage, _ directory: String, segmentBytes: Int
+  ) {
     for position in index.segments.indices {
       let header = index.segments[position].header
       let epoch = AckSet.EpochID(store: header.store, epoch: header.epoch)
@@ -103,14 +105,17 @@ struct RecoveredStream {
         }
         continue
       }
-      scan(position, isLast: next == nil, segmentBytes: segmentBytes)
+      let path = directory + "/" + index.segments[position].name
+      // A segment that can't be read now may be readable later: it stays, with nothing known of it.
+      guard let file = try? storage.open(path, creating: false),
+        let bytes = try? file.read(segmentBytes, at: 0)
+      else { continue }
+      scan(bytes, position, isLast: next == nil)
     }
   }
 
-  private mutating func scan(_ position: Int, isLast: Bool, segmentBytes: Int) {
+  private mutating func scan(_ bytes: [UInt8], _ position: Int, isLast: Bool) {
     let segment = index.segments[position]
-    // A segment that can't be read now may be readable later: it stays, with nothing known of it.
-    guard let bytes = try? segment.file.read(segmentBytes, at: 0) else { return }
     let scan = bytes.withUnsafeBytes { SegmentScan($0, seed: segment.header.frameSeed) }
     var expected: (epoch: UInt32, seq: UInt64) = (segment.header.epoch, segment.header.firstSeq)
     for run in scan.runs {

@@ -10,9 +10,9 @@ struct Segment {
   }
 
   var header: SegmentHeader
-  /// The file's name in the stream's folder.
+  /// The file's name in the stream's folder. Nobody but the writer of the last segment and a reader
+  /// at work has it open: a large store has more segments than a process may have descriptors.
   var name: String
-  var file: any StorageFile
   /// What it holds, in order.
   var runs: [Run]
   /// Readers find frames before this offset: where the next one will be written, or the segment's
@@ -115,8 +115,19 @@ struct StreamIndex {
 /// A stream's index behind its lock: the writer changes it, destinations look things up.
 final class SharedIndex: Sendable {
   private let index: Monitor<StreamIndex>
+  private let storage: any Storage
+  private let directory: String
 
-  init(_ index: StreamIndex) { self.index = Monitor(index) }
+  init(_ index: StreamIndex, storage: any Storage, directory: String) {
+    self.index = Monitor(index)
+    self.storage = storage
+    self.directory = directory
+  }
+
+  /// Opens a segment's file.
+  func open(_ segment: Segment) throws(SystemError) -> any StorageFile {
+    try storage.open(directory + "/" + segment.name, creating: false)
+  }
 
   /// Short and without I/O: the writer waits meanwhile.
   func withLock<Result>(_ body: (inout sending StreamIndex) -> sending Result) -> sending Result {

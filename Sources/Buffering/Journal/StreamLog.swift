@@ -52,6 +52,8 @@ final class StreamLog {
   private let directory: String
   private let limits: Limits
   private var active: Segment?
+  /// The active segment's file; opened when it is first written to.
+  private var activeFile: (any StorageFile)?
   private var dictionary = DeviceDictionary()
   private var nextGeneration: UInt64
   /// Files that are zero-filled and hold nothing.
@@ -69,7 +71,7 @@ final class StreamLog {
     self.storage = storage
     self.directory = directory
     self.limits = limits
-    shared = SharedIndex(recovered.index)
+    shared = SharedIndex(recovered.index, storage: storage, directory: directory)
     nextGeneration = (recovered.index.segments.last?.generation ?? 0) + 1
     blanks = recovered.blanks
     fileCount = recovered.fileCount
@@ -117,9 +119,9 @@ final class StreamLog {
 
   /// Makes all that was appended durable.
   func sync() throws(AppendError) {
-    guard hasUnsynced, let active else { return }
+    guard hasUnsynced, let activeFile else { return }
     do throws(SystemError) {
-      try active.file.sync()
+      try activeFile.sync()
       hasUnsynced = false
     } catch {
       // After a failed fdatasync the kernel has marked the pages clean: syncing them again would
@@ -157,7 +159,7 @@ final class StreamLog {
 
   private func put(_ bytes: [UInt8], into segment: Segment) throws(AppendError) {
     do throws(SystemError) {
-      try segment.file.write(bytes, at: segment.end)
+      try opened(segment).write(bytes, at: segment.end)
     } catch {
       abandonActive()
       throw .storage(error)
@@ -172,9 +174,17 @@ final class StreamLog {
     }
   }
 
+  private func opened(_ segment: Segment) throws(SystemError) -> any StorageFile {
+    if let activeFile { return activeFile }
+    let opened = try shared.open(segment)
+    activeFile = opened
+    return opened
+  }
+
   /// Lets the next append begin a new segment.
   private func abandonActive() {
     active = nil
+    activeFile = nil
     hasUnsynced = false
     dictionary.removeAll()
   }
@@ -198,9 +208,9 @@ final class StreamLog {
       throw .storage(error)
     }
     nextGeneration += 1
-    let segment = Segment(
-      header: header, name: name, file: file, runs: [], end: SegmentHeader.bytes)
+    let segment = Segment(header: header, name: name, runs: [], end: SegmentHeader.bytes)
     active = segment
+    activeFile = file
     shared.withLock { $0.segments.append(segment) }
   }
 
@@ -250,7 +260,12 @@ final class StreamLog {
     if !needers.isEmpty {
       try delegate?.explainEviction(of: victim, needers: needers)
     }
-    shared.withLock { $0.remove(victim.generation, keeping: epoch) }
-    return (victim.name, victim.file)
+    do throws(SystemError) {
+      let file = try shared.open(victim)
+      shared.withLock { $0.remove(victim.generation, keeping: epoch) }
+      return (victim.name, file)
+    } catch {
+      throw .storage(error)
+    }
   }
 }

@@ -36,7 +36,10 @@ extension Scenario {
       members.append("order: \(point.order.rawValue)")
     }
     if let scale = point.scale { members.append("scale: \(scale)") }
-    if let unit = notes.unit { members.append("unit: \(quoted(unit.rawValue))") }
+    // The agent wants a unit for every number.
+    if let unit = notes.unit ?? (point.type == .bool ? nil : .dimensionless) {
+      members.append("unit: \(quoted(unit.rawValue))")
+    }
     if let range = notes.range {
       members.append("range: [\(range.map(\.description).joined(separator: ", "))]")
     }
