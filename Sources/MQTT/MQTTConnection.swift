@@ -43,6 +43,9 @@ public final class MQTTConnection {
     switch code {
     case 0, MOSQ_ERR_CONN_PENDING.rawValue:
       isOpening = true
+    case MOSQ_ERR_TLS.rawValue:
+      // A broker nearby may refuse before the call returns.
+      throw inbox.socketError(ECONNRESET)
     case MOSQ_ERR_EAI.rawValue:
       throw .nameUnknown(host: settings.host)
     case MOSQ_ERR_ERRNO.rawValue:
