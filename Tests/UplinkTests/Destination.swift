@@ -15,14 +15,16 @@ final class Destination {
   let uplink: Uplink
 
   init(
-    ports: [UInt16], version: MQTTVersion = .v5, host: String = "127.0.0.1", window: Int = 20,
+    ports: [UInt16], tls: TLSSettings? = nil, version: MQTTVersion = .v5,
+    host: String = "127.0.0.1", window: Int = 20,
     historyRate: Int? = nil, startsAt seed: UInt64? = nil
   ) throws {
     log.define(0xb194_6ac9, #"{"v":1}"#)
     uplink = try Uplink(
       settings: UplinkSettings(
         name: name, endpoints: ports.map { UplinkEndpoint(host: host, port: $0) },
-        version: version, clientID: "gw", topicPrefix: "m", gateway: "gw", agentVersion: "0.1.0",
+        tls: tls, version: version, clientID: "gw", topicPrefix: "m", gateway: "gw",
+        agentVersion: "0.1.0",
         historyRate: historyRate, window: window),
       log: log, health: Healthy(clock: clock), clock: clock, boot: boot, observer: observer)
   }
@@ -33,6 +35,12 @@ final class Destination {
 
   /// Starts it with delays at the lower end, so that tests are quick.
   func start() throws { try uplink.start(generator: LowestGenerator()) }
+
+  /// Ends it in order.
+  func stopAndWait() throws {
+    uplink.stop(withinMilliseconds: 1_000)
+    try waitUntil("the uplink's end") { uplink.hasEnded }
+  }
 
   @discardableResult
   func append(
@@ -61,16 +69,23 @@ struct LowestGenerator: RandomNumberGenerator {
 
 /// The kernel's clock, and a wall clock that a test may step.
 final class ShiftedClock: TimeSource {
-  private let step = Monitor<Int64>(0)
+  private let step = Monitor<(milliseconds: Int64, state: ClockState)>((0, .synced))
+
+  /// What the kernel is to say of the wall clock.
+  var state: ClockState {
+    get { step.withLock { $0.state } }
+    set { step.withLock { $0.state = newValue } }
+  }
 
   func now() -> Timestamp {
     var time = KernelClock().now()
-    time.offset += step.withLock { $0 }
-    time.clock = .synced
+    let step = step.withLock { $0 }
+    time.offset += step.milliseconds
+    time.clock = step.state
     return time
   }
 
-  func stepWallClock(by milliseconds: Int64) { step.withLock { $0 += milliseconds } }
+  func stepWallClock(by milliseconds: Int64) { step.withLock { $0.milliseconds += milliseconds } }
 }
 
 final class Observer: UplinkObserver {
