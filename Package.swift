@@ -109,7 +109,7 @@ let package = Package(
       name: "EdgeAgentTests",
       dependencies: [
         "EdgeAgent", "ConfigurationFile", "Drivers", "Buffering", "MQTT", "Uplink", "Telemetry",
-        "TestSupport",
+        "LinuxSystem", "TestSupport",
       ]),
     .testTarget(
       name: "MineSimulatorTests",
@@ -122,6 +122,7 @@ let package = Package(
         "EdgeReceive", "Telemetry", "TestSupport",
         .product(name: "ArgumentParser", package: "swift-argument-parser"),
       ]),
+    .testTarget(name: "TidyTests", dependencies: ["Telemetry", "TestSupport"]),
     .testTarget(
       name: "IntegrationTests",
       dependencies: ["Telemetry", "LinuxSystem", "TestSupport"]),

@@ -108,7 +108,7 @@ private final class SecureDestination {
     try receiver.waitUntilItPrints("ready\n")
   }
 
-  /// Milliseconds from a sample's time to its arrival, of the live batches that arrived in a span of
+  /// Milliseconds from a sample's time to its arrival, of live batches that arrived in a span of
   /// time. Sender and receiver have the same clock, whoever vouches for it.
   func latencies(
     from start: Int64, to end: Int64

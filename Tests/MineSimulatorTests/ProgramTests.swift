@@ -134,7 +134,7 @@ struct ProgramTests {
             unit: 3
             every: 1s
             points:
-              ch4: { input: 0, type: float32, order: ABCD }
+              ch4: { input: 0, type: float32, order: ABCD, unit: "none" }
 
         """)
   }

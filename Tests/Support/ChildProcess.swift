@@ -125,8 +125,8 @@ public final class ChildProcess {
   }
 
   /// A connection of another test must not stay open because a child has it too, and libraries open
-  /// theirs without O_CLOEXEC. (glibc's `posix_spawn_file_actions_addclosefrom_np` is not in Swift's
-  /// Glibc module.)
+  /// theirs without O_CLOEXEC. (glibc's `posix_spawn_file_actions_addclosefrom_np` is not in
+  /// Swift's Glibc module.)
   private static func keepDescriptorsFromChildren() {
     guard let handle = opendir("/proc/self/fd") else { return }
     defer { closedir(handle) }

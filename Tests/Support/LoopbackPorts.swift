@@ -3,8 +3,8 @@ internal import LinuxSystem
 
 /// TCP ports on 127.0.0.1 for the servers of tests.
 public enum LoopbackPorts {
-  /// Below the range that the kernel gives to clients (32768 and up on Linux), so that no client gets
-  /// a port between its choice and the server's start.
+  /// Below the range that the kernel gives to clients (32768 and up on Linux), so that no client
+  /// gets a port between its choice and the server's start.
   private static let range: Range<UInt16> = 20_000..<32_000
   // Test programs that run at once begin in different places.
   private static let next = Monitor(UInt16.random(in: range))

@@ -5,8 +5,8 @@
   public import Testing
 
   /// Runs each test of a suite on a thread of its own, so that it may block while it waits for
-  /// programs and threads. On Swift's pool, which has as many threads as cores, two tests that block
-  /// hold up all others, and the others' time-outs fire.
+  /// programs and threads. On Swift's pool, which has as many threads as cores, two tests that
+  /// block hold up all others, and the others' time-outs fire.
   public struct OwnThreadTrait: TestTrait, SuiteTrait, TestScoping {
     /// Suites hand it down to their tests.
     public var isRecursive: Bool { true }
@@ -41,7 +41,8 @@
     private let queue = Monitor(Queue())
 
     init() throws(SystemError) {
-      // With the default stack of 8 MiB: the agent's own threads have less than sanitized tests need.
+      // With the default stack of 8 MiB: the agent's own threads have less than sanitized tests
+      // need.
       let context = Unmanaged.passRetained(queue)
       var thread = pthread_t()
       let code = pthread_create(

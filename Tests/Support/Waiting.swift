@@ -16,8 +16,8 @@ public let patienceSeconds = 60.0
 /// Short enough to notice soon, long enough to leave the cores to what is waited for.
 private let pauseMilliseconds = 5.0
 
-/// Blocks this thread until `condition` holds, and throws if it does not in time. For tests that run
-/// on a thread of their own (`.ownThread`); the others wait with the form below.
+/// Blocks this thread until `condition` holds, and throws if it does not in time. For tests that
+/// run on a thread of their own (`.ownThread`); the others wait with the form below.
 public func waitUntil(
   _ what: @autoclosure () -> String, within seconds: Double = patienceSeconds,
   _ condition: () throws -> Bool

@@ -4,7 +4,8 @@ internal import Telemetry
 /// The point definitions that batches refer to by digest, a file each: a batch that is delivered
 /// after the configuration has changed still says what its points are.
 final class DefinitionFiles: Sendable {
-  /// A definitions file cannot be larger than the configuration of 1 MiB that it comes from lets it.
+  /// A definitions file cannot be larger than the configuration of 1 MiB that it comes from lets
+  /// it.
   private static let largestFile = 8 << 20
   private static let suffix = ".json"
 
@@ -22,6 +23,13 @@ final class DefinitionFiles: Sendable {
   func keep(_ payload: [UInt8], as digest: UInt32) throws(SystemError) {
     cache.withLock { $0[digest] = payload }
     let path = self.path(digest)
+    // Usually they are there already, and then a full disk is no obstacle.
+    if let file = try? storage.open(path, creating: false),
+      let there = try? file.read(payload.count + 1, at: 0), there == payload
+    {
+      // Its name may still be in the page cache only.
+      return try storage.syncDirectory(directory)
+    }
     let temporary = path + ".new"
     let file = try storage.open(temporary, creating: true)
     try file.write(payload, at: 0)

@@ -52,7 +52,8 @@ struct AgentPlan {
       case .bytesPerSecond(let bytes): "\(size(bytes))/s"
       }
     return
-      "destination \(uplink.name): \(brokers)\(trust ?? ""), MQTT \(uplink.protocolVersion.rawValue), "
+      "destination \(uplink.name): \(brokers)\(trust ?? ""), "
+      + "MQTT \(uplink.protocolVersion.rawValue), "
       + "topics \(uplink.topicPrefix)/…, history \(rate), "
       + "at most \(uplink.historySharePercent) % of the window"
   }
@@ -60,7 +61,7 @@ struct AgentPlan {
   private static func lines(_ definition: ModbusBusDefinition, _ plan: BusPlan) -> [String] {
     let end: String =
       switch definition.endpoint {
-      case .tcp(let host, let port): "tcp \(host):\(port)"
+      case .tcp(let host, let port): "tcp \(endpoint(host, port))"
       }
     var lines = [
       "bus \(plan.bus): \(end), timeout \(duration(plan.timeoutMilliseconds)), "
@@ -81,12 +82,19 @@ struct AgentPlan {
       "  \(count(plan.requestCount, "request")), about \(plan.cycleMilliseconds) ms of bus time; "
         + "when a device dies, up to \(plan.worstCycleMillisecondsWithOneDeadDevice) ms once, "
         + "then it is backed off")
-    if plan.load > 1 {
+    // Rounded first: a sum of tenths may lie a hair beside a whole.
+    let percent = Int((plan.load * 100).rounded())
+    if percent > 100 {
       lines.append(
         "  WARNING: the shortest period is \(duration(every)); "
-          + "the bus can't keep it (\(Int(plan.load * 100)) % load)")
+          + "the bus can't keep it (\(percent) % load)")
     }
     return lines
+  }
+
+  /// An IPv6 address in brackets, so that its port can be told from it.
+  private static func endpoint(_ host: String, _ port: UInt16) -> String {
+    host.contains(":") ? "[\(host)]:\(port)" : "\(host):\(port)"
   }
 
   private static func count(_ number: Int, _ one: String, _ many: String? = nil) -> String {

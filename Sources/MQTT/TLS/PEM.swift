@@ -1,6 +1,6 @@
 internal import COpenSSL
 
-/// OpenSSL asks this for the password of an encrypted file; without it, whoever sits at the terminal.
+/// OpenSSL asks this for the password of an encrypted file; without it, it asks on the terminal.
 private func refusePassword(
   _ buffer: UnsafeMutablePointer<CChar>?, _ size: Int32, _ isForWriting: Int32,
   _ context: UnsafeMutableRawPointer?

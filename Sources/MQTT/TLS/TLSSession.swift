@@ -1,11 +1,11 @@
 internal import COpenSSL
 
-/// What OpenSSL needs for one secure connection, and what it tells of it. libmosquitto would set all
-/// of it up itself, but then nobody learns why a handshake failed: docs/decisions/0005.
+/// What OpenSSL needs for one secure connection, and what it tells of it. libmosquitto would set it
+/// up by itself, but then nobody learns why a handshake failed: docs/decisions/0005.
 ///
 /// Belongs to the connection's thread and must live longer than libmosquitto's handle.
 final class TLSSession {
-  /// An `SSL_CTX`. Taken in `init`, released in `deinit`; libmosquitto keeps a reference of its own.
+  /// An `SSL_CTX`. Taken in `init`, released in `deinit`; libmosquitto has a reference of its own.
   let context: OpaquePointer
   private(set) var observation: TLSObservation
 

@@ -4,8 +4,8 @@ import TestSupport
 
 @testable import Uplink
 
-/// A broker that demands certificates, with all files, right to begin with. A test makes one of them
-/// wrong and mends it again.
+/// A broker that demands certificates, with all files, right to begin with. A test makes one of
+/// them wrong and mends it again.
 final class SecureSite {
   /// The files of both sides.
   enum File: String, CaseIterable {

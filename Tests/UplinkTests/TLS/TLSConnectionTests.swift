@@ -6,7 +6,7 @@ import Testing
 struct TLSConnectionTests {
   @Test("While the broker is silent in the handshake the connection waits and does not spin")
   func rests() throws {
-    // OpenSSL's first attempt to write finds a connection that is not open yet, as on a real network.
+    // OpenSSL's first attempt to write finds a connection that is not open yet, as on a network.
     let hole = try BlackHole(isPlugged: true)
     let client = try connection("127.0.0.1", hole.port)
     try client.connect()
@@ -60,9 +60,9 @@ struct TLSConnectionTests {
   /// Why a connection to the port ends, whether it shows at once or later.
   private func ending(_ port: UInt16) throws -> MQTTError? {
     let client = try connection("127.0.0.1", port)
-    do {
+    do throws(MQTTError) {
       try client.connect()
-    } catch let error as MQTTError {
+    } catch {
       return error
     }
     var ending: MQTTError?
