@@ -51,9 +51,12 @@ let package = Package(
     .systemLibrary(
       name: "CMosquitto", path: "Sources/MQTT/CMosquitto", pkgConfig: "libmosquitto",
       providers: [.apt(["libmosquitto-dev"])]),
+    .systemLibrary(
+      name: "COpenSSL", path: "Sources/MQTT/COpenSSL", pkgConfig: "openssl",
+      providers: [.apt(["libssl-dev"])]),
     .target(
-      name: "MQTT", dependencies: ["LinuxSystem", "CMosquitto"], exclude: ["CMosquitto"],
-      swiftSettings: strict),
+      name: "MQTT", dependencies: ["LinuxSystem", "CMosquitto", "COpenSSL"],
+      exclude: ["CMosquitto", "COpenSSL"], swiftSettings: strict),
     .target(
       name: "Uplink", dependencies: ["Telemetry", "LinuxSystem", "Buffering", "MQTT"],
       swiftSettings: strict),
@@ -61,7 +64,7 @@ let package = Package(
     .executableTarget(
       name: "EdgeAgent",
       dependencies: [
-        "Telemetry", "LinuxSystem", "ConfigurationFile", "Drivers", "Buffering", "Uplink",
+        "Telemetry", "LinuxSystem", "ConfigurationFile", "Drivers", "Buffering", "MQTT", "Uplink",
         .product(name: "ArgumentParser", package: "swift-argument-parser"),
       ],
       swiftSettings: strict),
@@ -105,7 +108,7 @@ let package = Package(
     .testTarget(
       name: "EdgeAgentTests",
       dependencies: [
-        "EdgeAgent", "ConfigurationFile", "Drivers", "Buffering", "Uplink", "Telemetry",
+        "EdgeAgent", "ConfigurationFile", "Drivers", "Buffering", "MQTT", "Uplink", "Telemetry",
         "LinuxSystem", "TestSupport",
       ]),
     .testTarget(

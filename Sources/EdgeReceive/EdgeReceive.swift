@@ -1,6 +1,7 @@
 import ArgumentParser
 import Glibc
 import LinuxSystem
+import MQTT
 
 /// The reference receiver. `main` is synchronous: signals are taken over before there is a second
 /// thread.
@@ -10,8 +11,8 @@ struct EdgeReceiveCommand: ParsableCommand {
     commandName: "edge-receive",
     abstract: "Keeps everything that gateways publish, and accounts for it.",
     usage: """
-      edge-receive --url mqtt://HOST[:PORT] --store FILE [--topic FILTER] [--client-id ID] \
-      [--table] [--seconds N]
+      edge-receive --url mqtt[s]://HOST[:PORT] --store FILE [--topic FILTER] [--client-id ID] \
+      [--ca-file FILE] [--certificate-file FILE --key-file FILE] [--table] [--seconds N]
       edge-receive --store FILE --verify [--truth FILE] [--since UNIXMS]... [--json]
       """,
     discussion: """
@@ -32,8 +33,18 @@ struct EdgeReceiveCommand: ParsableCommand {
       explained, invented, invented-values, ...).
       """)
 
-  @Option(help: "The broker: mqtt://HOST[:PORT].")
+  @Option(help: "The broker: mqtt://HOST[:PORT], or mqtts://HOST[:PORT] for TLS.")
   var url: String?
+
+  @Option(
+    help: "Who vouches for the broker of an mqtts:// URL; the system's authorities if left out.")
+  var caFile: String?
+
+  @Option(help: "The certificate to show to the broker of an mqtts:// URL.")
+  var certificateFile: String?
+
+  @Option(help: "Its private key.")
+  var keyFile: String?
 
   @Option(help: "The SQLite file that keeps what arrives.")
   var store: String
@@ -72,23 +83,37 @@ struct EdgeReceiveCommand: ParsableCommand {
 
   mutating func validate() throws {
     if verify {
-      guard url == nil, !table, seconds == nil else {
+      guard url == nil, !table, seconds == nil, caFile == nil, certificateFile == nil,
+        keyFile == nil
+      else {
         throw ValidationError(
-          "--verify receives nothing: --url, --table, --seconds don't go with it")
+          "--verify receives nothing: --url, --table, --seconds, files of TLS don't go with it"
+        )
       }
     } else {
       guard let url else { throw ValidationError("--url or --verify is expected") }
       guard truth == nil, since.isEmpty, !json else {
         throw ValidationError("--truth, --since and --json need --verify")
       }
-      do {
-        _ = try BrokerURL(url)
-      } catch {
-        throw ValidationError(error.description)
-      }
+      try validateSecurity(of: url)
       if let seconds, seconds < 1 || seconds > Self.longestSeconds {
         throw ValidationError("--seconds: 1…\(Self.longestSeconds) is expected, not \(seconds)")
       }
+    }
+  }
+
+  private func validateSecurity(of url: String) throws {
+    let isSecure: Bool
+    do {
+      isSecure = try BrokerURL(url).isSecure
+    } catch {
+      throw ValidationError(error.description)
+    }
+    if !isSecure, caFile != nil || certificateFile != nil || keyFile != nil {
+      throw ValidationError("--ca-file, --certificate-file, --key-file need an mqtts:// URL")
+    }
+    if (certificateFile == nil) != (keyFile == nil) {
+      throw ValidationError("--certificate-file and --key-file need each other")
     }
   }
 
@@ -112,12 +137,20 @@ struct EdgeReceiveCommand: ParsableCommand {
     let stop = try StopSignal()
     try stop.takeSignals()
     let settings = Receiver.Settings(
-      host: url.host, port: url.port, clientID: clientID, username: username,
-      password: try passwordFile.map(Self.password), filter: topic, seconds: seconds,
-      showsTable: table)
+      host: url.host, port: url.port, tls: url.isSecure ? tls : nil, clientID: clientID,
+      username: username, password: try passwordFile.map(Self.password), filter: topic,
+      seconds: seconds, showsTable: table)
     var receiver = Receiver(
       settings, store: try MessageStore(path: store, creates: true), stop: stop)
     try receiver.run()
+  }
+
+  private var tls: TLSSettings {
+    var identity: TLSSettings.Identity?
+    if let certificateFile, let keyFile {
+      identity = TLSSettings.Identity(certificateFile: certificateFile, keyFile: keyFile)
+    }
+    return TLSSettings(caFile: caFile, identity: identity)
   }
 
   private static func password(inFile path: String) throws(SystemError) -> [UInt8] {

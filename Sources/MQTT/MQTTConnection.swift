@@ -11,14 +11,18 @@ public final class MQTTConnection {
   private let settings: MQTTSettings
   // Taken in `init`, released in `deinit`, never handed out.
   private let handle: OpaquePointer
-  private let inbox = MQTTInbox()
+  private let inbox: MQTTInbox
+  private let tls: TLSSession?
   // The TCP handshake is under way: libmosquitto does not look at its outcome.
   private var isOpening = false
 
-  /// Makes a connection that is not opened yet; fails for settings that the library refuses.
+  /// Makes a connection that is not opened yet; fails for settings that the library refuses, and if
+  /// a file of `settings.tls` can't be used.
   public init(_ settings: MQTTSettings) throws(MQTTError) {
     _ = MQTTLibrary.isReady
     self.settings = settings
+    tls = try Self.session(settings)
+    inbox = MQTTInbox(tls: tls)
     let context = Unmanaged.passUnretained(inbox).toOpaque()
     guard let handle = mosquitto_new(settings.clientID, settings.startsClean, context) else {
       throw MQTTError.unusable("client id \"\(settings.clientID)\": not UTF-8, or empty and kept")
@@ -39,6 +43,9 @@ public final class MQTTConnection {
     switch code {
     case 0, MOSQ_ERR_CONN_PENDING.rawValue:
       isOpening = true
+    case MOSQ_ERR_TLS.rawValue:
+      // A broker nearby may refuse before the call returns.
+      throw inbox.socketError(ECONNRESET)
     case MOSQ_ERR_EAI.rawValue:
       throw .nameUnknown(host: settings.host)
     case MOSQ_ERR_ERRNO.rawValue:
@@ -57,7 +64,7 @@ public final class MQTTConnection {
       pollfd(fd: socket, events: Int16(POLLIN), revents: 0),
       pollfd(fd: waker?.descriptor ?? -1, events: Int16(POLLIN), revents: 0),
     ]
-    if isOpening || mosquitto_want_write(handle) { descriptors[0].events |= Int16(POLLOUT) }
+    if wantsWrite { descriptors[0].events |= Int16(POLLOUT) }
     var timeout = inbox.events.isEmpty ? max(0, milliseconds) : 0
     if socket >= 0 { timeout = min(timeout, keepAliveCheckMilliseconds) }
     let ready = poll(&descriptors, 2, Int32(clamping: timeout))
@@ -111,6 +118,24 @@ extension MQTTConnection {
   /// quarter late leaves half of its patience.
   private var keepAliveCheckMilliseconds: Int { Int(settings.keepAliveSeconds) * 1000 / 4 }
 
+  /// libmosquitto's own word is not to be had in a handshake: it stays true while the broker is to
+  /// speak, and the processor would never rest.
+  private var wantsWrite: Bool {
+    if isOpening { return true }
+    return isShakingHands ? tls?.wantsWrite == true : mosquitto_want_write(handle)
+  }
+
+  private var isShakingHands: Bool { tls?.isEstablished == false }
+
+  private static func session(_ settings: MQTTSettings) throws(MQTTError) -> TLSSession? {
+    guard let tls = settings.tls else { return nil }
+    do throws(TLSFailure) {
+      return try TLSSession(tls, host: settings.host)
+    } catch {
+      throw .tls(error)
+    }
+  }
+
   private var address: String { "\(settings.host):\(settings.port)" }
 
   private func configure() throws(MQTTError) {
@@ -122,6 +147,13 @@ extension MQTTConnection {
     try set(MOSQ_OPT_SEND_MAXIMUM, Int32(UInt16.max))
     if let most = settings.receiveMaximum { try set(MOSQ_OPT_RECEIVE_MAXIMUM, Int32(most)) }
 
+    if let tls {
+      // The context is complete; what libmosquitto would add needs files that it reads itself.
+      try set(MOSQ_OPT_SSL_CTX_WITH_DEFAULTS, 0)
+      let code = mosquitto_void_option(
+        handle, MOSQ_OPT_SSL_CTX, UnsafeMutableRawPointer(tls.context))
+      guard code == 0 else { throw Self.error(code, in: "mosquitto_void_option \(code)") }
+    }
     if settings.keepAliveSeconds < MQTTSettings.keepAliveShortest {
       throw .unusable(
         "keep-alive \(settings.keepAliveSeconds) s; at least \(MQTTSettings.keepAliveShortest) s")
@@ -176,11 +208,27 @@ extension MQTTConnection {
         return
       }
     }
+    if isShakingHands {
+      shakeHands(ready)
+      return
+    }
     if ready & (POLLIN | POLLHUP | POLLERR) != 0 { read() }
     if !inbox.isOver, ready & POLLOUT != 0 { _ = mosquitto_loop_write(handle, 1) }
     if !inbox.isOver { _ = mosquitto_loop_misc(handle) }
     // The library may close its socket without calling back.
     if !inbox.isOver, mosquitto_socket(handle) < 0 { inbox.end(.disconnected(.closed(nil))) }
+  }
+
+  /// Goes on with the handshake, whose steps libmosquitto takes in `mosquitto_loop_read` only.
+  private func shakeHands(_ ready: Int32) {
+    guard ready != 0 else { return }
+    _ = mosquitto_loop_read(handle, 1)
+    guard !inbox.isOver, isShakingHands else { return }
+    // It does not call back for a handshake that failed, and would go on for ever with one whose
+    // socket is lost.
+    if mosquitto_socket(handle) < 0 || ready & (POLLHUP | POLLERR) != 0 {
+      inbox.end(.disconnected(inbox.socketError(ECONNRESET)))
+    }
   }
 
   private func read() {
@@ -208,7 +256,7 @@ extension MQTTConnection {
     let error =
       switch code {
       case MOSQ_ERR_NO_CONN.rawValue, MOSQ_ERR_CONN_LOST.rawValue: MQTTError.closed(nil)
-      case MOSQ_ERR_ERRNO.rawValue: MQTTInbox.socketError(errorNumber)
+      case MOSQ_ERR_ERRNO.rawValue: inbox.socketError(errorNumber)
       default: Self.error(code, in: call)
       }
     inbox.end(.disconnected(error))

@@ -6,6 +6,8 @@ public enum MQTTError: Error, Sendable, Hashable {
   case unusable(String)
   /// The host name has no address, or the name server did not answer.
   case nameUnknown(host: String)
+  /// The connection could not be made secure.
+  case tls(TLSFailure)
   /// The network refused or lost the connection.
   case socket(SystemError)
   /// There is no connection to publish on.
@@ -28,6 +30,7 @@ extension MQTTError: CustomStringConvertible {
     switch self {
     case .unusable(let what): what
     case .nameUnknown(let host): "the host name \(host) has no address"
+    case .tls(let failure): failure.description
     case .socket(let error): error.description
     case .notConnected: "not connected"
     case .tooLarge(let bytes, let limit):

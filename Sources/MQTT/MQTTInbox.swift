@@ -10,6 +10,10 @@ final class MQTTInbox {
   /// Refused or disconnected: nothing follows.
   private(set) var isOver = false
   private(set) var maximumPacketSize: UInt32?
+  private let tls: TLSSession?
+
+  /// `tls` for a connection that is to be secure.
+  init(tls: TLSSession?) { self.tls = tls }
 
   func takeEvents() -> [MQTTEvent] {
     defer { events.removeAll(keepingCapacity: true) }
@@ -31,12 +35,15 @@ final class MQTTInbox {
 
   func append(_ event: MQTTEvent) { events.append(event) }
 
-  /// An error number of an open connection: endings by the broker are told apart from the
+  /// Why a connection ended, by an error number: endings by the broker are told apart from the
   /// network's.
-  static func socketError(_ code: Int32) -> MQTTError {
+  func socketError(_ code: Int32) -> MQTTError {
+    if !isConnected, let failure = tls?.failure { return .tls(failure) }
     switch code {
-    case ECONNRESET, EPIPE: .closed(nil)
-    default: .socket(SystemError(call: "socket", subject: "", code: code))
+    case ECONNRESET, EPIPE: return .closed(nil)
+    // Whatever breaks a secure connection, libmosquitto calls it a protocol error.
+    case EPROTO where tls != nil: return .closed(nil)
+    default: return .socket(SystemError(call: "socket", subject: "", code: code))
     }
   }
 }
@@ -49,7 +56,8 @@ extension MQTTInbox {
     }
     mosquitto_disconnect_v5_callback_set(handle) { _, context, code, _ in
       let errorNumber = errno
-      MQTTInbox.at(context)?.end(.disconnected(MQTTInbox.ending(code, errorNumber)))
+      guard let inbox = MQTTInbox.at(context) else { return }
+      inbox.end(.disconnected(inbox.ending(code, errorNumber)))
     }
     mosquitto_publish_v5_callback_set(handle) { _, context, id, reason, _ in
       MQTTInbox.at(context)?.append(
@@ -104,12 +112,12 @@ extension MQTTInbox {
     }
   }
 
-  private static func ending(_ code: Int32, _ errorNumber: Int32) -> MQTTError {
+  private func ending(_ code: Int32, _ errorNumber: Int32) -> MQTTError {
     switch code {
     case 0: .orderly
     // Codes of a DISCONNECT packet begin where failures do, the library's own lie far below.
     case 0x80...0xFF: .closed(MQTTReason(rawValue: UInt8(truncatingIfNeeded: code)))
-    case MOSQ_ERR_CONN_LOST.rawValue, MOSQ_ERR_NO_CONN.rawValue: .closed(nil)
+    case MOSQ_ERR_CONN_LOST.rawValue, MOSQ_ERR_NO_CONN.rawValue: socketError(ECONNRESET)
     case MOSQ_ERR_KEEPALIVE.rawValue: .silent
     case MOSQ_ERR_ERRNO.rawValue: socketError(errorNumber)
     default:

@@ -16,6 +16,8 @@ public struct MQTTSettings: Sendable, Hashable {
   public var host: String
   /// TCP port.
   public var port: UInt16
+  /// `nil` for a connection that everybody on the way can read.
+  public var tls: TLSSettings?
   /// Unique on the broker: a second connection with it ends the first.
   public var clientID: String
   /// Protocol version.
@@ -37,13 +39,15 @@ public struct MQTTSettings: Sendable, Hashable {
 
   /// Makes settings; the defaults are those of a clean, anonymous version 5 connection.
   public init(
-    host: String, port: UInt16, clientID: String, version: MQTTVersion = .v5,
+    host: String, port: UInt16, tls: TLSSettings? = nil, clientID: String,
+    version: MQTTVersion = .v5,
     username: String? = nil, password: [UInt8]? = nil, startsClean: Bool = true,
     sessionExpirySeconds: UInt32 = 0, keepAliveSeconds: UInt16 = keepAliveDefault,
     will: MQTTMessage? = nil, receiveMaximum: UInt16? = nil
   ) {
     self.host = host
     self.port = port
+    self.tls = tls
     self.clientID = clientID
     self.version = version
     self.username = username

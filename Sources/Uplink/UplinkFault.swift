@@ -33,6 +33,52 @@ public enum UplinkFault: String, Sendable, Hashable, CaseIterable {
   case tooLarge = "too-large"
   /// The password file can't be read.
   case passwordFile = "password-file"
+  /// There is no file `ca-file`.
+  case caFileMissing = "ca-file-missing"
+  /// It can't be read.
+  case caFileUnreadable = "ca-file-unreadable"
+  /// It holds no certificates.
+  case caFileInvalid = "ca-file-invalid"
+  /// There is no file `certificate-file`.
+  case certificateFileMissing = "certificate-file-missing"
+  /// It can't be read.
+  case certificateFileUnreadable = "certificate-file-unreadable"
+  /// It holds no certificate, or one that is too weak.
+  case certificateFileInvalid = "certificate-file-invalid"
+  /// There is no file `key-file`.
+  case keyFileMissing = "key-file-missing"
+  /// It can't be read.
+  case keyFileUnreadable = "key-file-unreadable"
+  /// It holds no private key, or one with a password.
+  case keyFileInvalid = "key-file-invalid"
+  /// Everybody may read or write it.
+  case keyFileExposed = "key-file-exposed"
+  /// It is not the key of the certificate.
+  case keyFileMismatch = "key-file-mismatch"
+  /// No authority that we trust vouches for the broker.
+  case brokerCertificateUnknownCA = "broker-certificate-unknown-ca"
+  /// The broker's certificate has run out.
+  case brokerCertificateExpired = "broker-certificate-expired"
+  /// It has run out by our clock, which may be wrong.
+  case brokerCertificateExpiredOrClock = "broker-certificate-expired-or-clock"
+  /// The broker's certificate is not valid yet.
+  case brokerCertificateNotYetValid = "broker-certificate-not-yet-valid"
+  /// It is not valid yet by our clock, which may be wrong.
+  case brokerCertificateNotYetValidOrClock = "broker-certificate-not-yet-valid-or-clock"
+  /// The broker's certificate is for another host.
+  case brokerCertificateName = "broker-certificate-name"
+  /// The broker's certificate is unfit for another reason.
+  case brokerCertificateInvalid = "broker-certificate-invalid"
+  /// The broker asks for a certificate and none is configured.
+  case clientCertificateRequired = "client-certificate-required"
+  /// The broker says that ours has run out.
+  case clientCertificateExpired = "client-certificate-expired"
+  /// The broker does not take ours.
+  case clientCertificateRefused = "client-certificate-refused"
+  /// What answers does not speak TLS.
+  case noTLS = "no-tls"
+  /// No agreement on how to speak TLS.
+  case tlsFailed = "tls-failed"
   /// The settings, or this system, do not allow a connection at all.
   case unusable
 }
@@ -72,6 +118,7 @@ struct ConnectionLoss: Equatable, Sendable {
   init(_ error: MQTTError) {
     switch error {
     case .socket(let error): self.init(errorNumber: error.code)
+    case .tls(let failure): self.init(failure)
     case .nameUnknown: self.init(fault: .nameUnknown, cost: .nobodys)
     case .silent: self = .timeout
     case .closed(let reason?): self.init(reason)

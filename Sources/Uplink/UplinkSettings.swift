@@ -29,6 +29,8 @@ public struct UplinkSettings: Sendable, Hashable {
   public var name: DestinationName
   /// At least one; tried in turn.
   public var endpoints: [UplinkEndpoint]
+  /// What secures the connections to all of them; `nil` for none.
+  public var tls: TLSSettings?
   /// Protocol version.
   public var version: MQTTVersion
   /// Unique on the broker.
@@ -52,14 +54,16 @@ public struct UplinkSettings: Sendable, Hashable {
 
   /// Makes settings; what has a default in the contract has it here.
   public init(
-    name: DestinationName, endpoints: [UplinkEndpoint], version: MQTTVersion = .v5,
-    clientID: String, username: String? = nil, passwordFile: String? = nil, topicPrefix: String,
-    gateway: String, agentVersion: String, historyRate: Int? = historyRateDefault,
+    name: DestinationName, endpoints: [UplinkEndpoint], tls: TLSSettings? = nil,
+    version: MQTTVersion = .v5, clientID: String, username: String? = nil,
+    passwordFile: String? = nil, topicPrefix: String, gateway: String, agentVersion: String,
+    historyRate: Int? = historyRateDefault,
     historyShare: Double = historyShareDefault, window: Int = windowDefault
   ) {
     precondition(!endpoints.isEmpty, "an uplink needs an endpoint")
     self.name = name
     self.endpoints = endpoints
+    self.tls = tls
     self.version = version
     self.clientID = clientID
     self.username = username

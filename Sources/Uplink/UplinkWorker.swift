@@ -96,6 +96,8 @@ final class UplinkWorker {
     {
       setAside.condemn(culprit, now: now)
     }
+    var loss = loss
+    loss.fault = loss.fault.seen(at: uplink.clock.now())
     perform(machine.lost(loss, now: now))
   }
 
@@ -128,8 +130,9 @@ extension UplinkWorker {
         isRetained: true)
       let connection = try MQTTConnection(
         MQTTSettings(
-          host: endpoint.host, port: endpoint.port, clientID: settings.clientID,
-          version: settings.version, username: settings.username, password: password, will: will))
+          host: endpoint.host, port: endpoint.port, tls: settings.tls,
+          clientID: settings.clientID, version: settings.version, username: settings.username,
+          password: password, will: will))
       try connection.connect()
       self.connection = connection
       machine.opened(now: now)

@@ -16,7 +16,7 @@ struct ReaderRaceTests {
       try test.append(test.sample())
       test.acknowledge(seq)
     }
-    // The reader has looked up the segment's end and reads; meanwhile the writer goes on to the next.
+    // The reader has looked up the segment's end and reads; meanwhile the writer goes on.
     nonisolated(unsafe) let writing = test
     disk.before(.read) { try? writing.fill(segments: 2) }
     let seqs = test.seqs

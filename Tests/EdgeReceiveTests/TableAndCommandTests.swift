@@ -67,16 +67,19 @@ import Testing
       ("mqtt://127.0.0.1:1884", "127.0.0.1", UInt16(1884)),
       ("mqtt://broker.example", "broker.example", 1883),
       ("mqtt://[::1]:9", "::1", 9), ("mqtt://[::1]", "::1", 1883),
+      ("mqtts://broker.example", "broker.example", 8883), ("mqtts://[::1]:9", "::1", 9),
     ])
   func url(_ text: String, _ host: String, _ port: UInt16) throws {
     let url = try BrokerURL(text)
     #expect((url.host, url.port) == (host, port))
+    #expect(url.isSecure == text.hasPrefix("mqtts"))
   }
 
   @Test(
     "A URL that is not understood is refused",
     arguments: [
-      "", "127.0.0.1", "mqtts://a", "mqtt://", "mqtt://:1883", "mqtt://a:0", "mqtt://a:70000",
+      "", "127.0.0.1", "wss://a", "mqtts://", "mqtt://", "mqtt://:1883", "mqtt://a:0",
+      "mqtt://a:70000",
       "mqtt://a:", "mqtt://a/b", "mqtt://u@a", "mqtt://[::1", "mqtt://[::1]x",
     ])
   func badURL(_ text: String) {
@@ -89,6 +92,8 @@ import Testing
       "--store s", "--verify", "--url mqtt://a", "--store s --url mqtt://a --json",
       "--store s --url mqtt://a --truth t", "--store s --verify --url mqtt://a",
       "--store s --verify --table", "--store s --url mqtt://a --seconds 0", "--store s --url a",
+      "--store s --url mqtt://a --ca-file c", "--store s --verify --ca-file c",
+      "--store s --url mqtts://a --certificate-file c", "--store s --url mqtts://a --key-file k",
     ])
   func badOptions(_ line: String) {
     #expect(throws: (any Error).self) {
@@ -101,6 +106,11 @@ import Testing
     let receive = try EdgeReceiveCommand.parse(
       ["--url", "mqtt://127.0.0.1:1883", "--store", "s", "--table", "--seconds", "5"])
     #expect(receive.topic == "mine/v1/#")
+    _ = try EdgeReceiveCommand.parse(
+      [
+        "--url", "mqtts://127.0.0.1", "--store", "s", "--ca-file", "a", "--certificate-file", "c",
+        "--key-file", "k",
+      ])
     let verify = try EdgeReceiveCommand.parse(
       ["--store", "s", "--verify", "--truth", "t", "--since", "1", "--since", "2", "--json"])
     #expect(verify.since == [1, 2])

@@ -15,14 +15,15 @@ final class Destination {
   let uplink: Uplink
 
   init(
-    ports: [UInt16], version: MQTTVersion = .v5, host: String = "127.0.0.1", window: Int = 20,
-    historyRate: Int? = nil, passwordFile: String? = nil
+    ports: [UInt16], tls: TLSSettings? = nil, version: MQTTVersion = .v5,
+    host: String = "127.0.0.1", window: Int = 20, historyRate: Int? = nil,
+    passwordFile: String? = nil
   ) throws {
     log.define(0xb194_6ac9, #"{"v":1}"#)
     uplink = try Uplink(
       settings: UplinkSettings(
         name: name, endpoints: ports.map { UplinkEndpoint(host: host, port: $0) },
-        version: version, clientID: "gw", username: passwordFile.map { _ in "gw" },
+        tls: tls, version: version, clientID: "gw", username: passwordFile.map { _ in "gw" },
         passwordFile: passwordFile, topicPrefix: "m", gateway: "gw", agentVersion: "0.1.0",
         historyRate: historyRate, window: window),
       log: log, health: Healthy(clock: clock), clock: clock, boot: boot, observer: observer)
@@ -34,6 +35,12 @@ final class Destination {
 
   /// Starts it with delays at the lower end, so that tests are quick.
   func start() throws { try uplink.start(generator: LowestGenerator()) }
+
+  /// Ends it in order.
+  func stopAndWait() throws {
+    uplink.stop(withinMilliseconds: 1_000)
+    try waitUntil("the uplink's end") { uplink.hasEnded }
+  }
 
   @discardableResult
   func append(
@@ -70,21 +77,33 @@ struct LowestGenerator: RandomNumberGenerator {
 
 /// The kernel's clock, which a test may put forward, and a wall clock that it may step.
 final class ShiftedClock: TimeSource {
-  private let step = Monitor<Int64>(0)
-  private let passed = Monitor<Int64>(0)
+  private struct Shift {
+    var step: Int64 = 0
+    var passed: Int64 = 0
+    var state = ClockState.synced
+  }
+
+  private let shift = Monitor(Shift())
+
+  /// What the kernel is to say of the wall clock.
+  var state: ClockState {
+    get { shift.withLock { $0.state } }
+    set { shift.withLock { $0.state = newValue } }
+  }
 
   func now() -> Timestamp {
     var time = KernelClock().now()
-    time.monotonic += passed.withLock { $0 }
-    time.offset += step.withLock { $0 }
-    time.clock = .synced
+    let shift = shift.withLock { $0 }
+    time.monotonic += shift.passed
+    time.offset += shift.step
+    time.clock = shift.state
     return time
   }
 
   /// Puts both clocks forward, as if so much time had passed.
-  func advance(by milliseconds: Int64) { passed.withLock { $0 += milliseconds } }
+  func advance(by milliseconds: Int64) { shift.withLock { $0.passed += milliseconds } }
 
-  func stepWallClock(by milliseconds: Int64) { step.withLock { $0 += milliseconds } }
+  func stepWallClock(by milliseconds: Int64) { shift.withLock { $0.step += milliseconds } }
 }
 
 final class Observer: UplinkObserver {

@@ -2,8 +2,8 @@
 # Debian 12 and later; as root or through sudo. Does nothing when everything is there.
 
 packages=(
-  libmodbus-dev libmosquitto-dev libyaml-dev libsqlite3-dev pkg-config
-  mosquitto mosquitto-clients sqlite3 binutils
+  libmodbus-dev libmosquitto-dev libssl-dev libyaml-dev libsqlite3-dev pkg-config
+  mosquitto mosquitto-clients openssl sqlite3 binutils
 )
 
 setup() {

@@ -252,7 +252,8 @@ final class JournalStore: EvictionDelegate {
   /// cut; a gap event, appended with the next events, says that it may be missing after one.
   func commit() throws(AppendError) { try data.sync() }
 
-  /// Whichever call it was that failed: what was appended before and not synced has to be explained.
+  /// Whichever call it was that failed: what was appended before and not synced has to be
+  /// explained.
   private func postponeGivenUp() {
     let now = clock.now()
     for log in [events, data] {

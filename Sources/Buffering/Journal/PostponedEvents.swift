@@ -30,8 +30,8 @@ struct PostponedEvents {
   }
 
   /// Gives back what could not be appended, all but the first `appended`; it is older than what was
-  /// added since. The gap goes on counting: as an event among the others it would crowd them out, and
-  /// its count would be forgotten when it has to go itself.
+  /// added since. The gap goes on counting: as an event among the others it would crowd them out,
+  /// and its count would be forgotten when it has to go itself.
   mutating func putBack(_ taken: Taken, from appended: Int) {
     events = taken.events.dropFirst(appended) + events
     if appended <= taken.events.count, let older = taken.dropped { note(older) }

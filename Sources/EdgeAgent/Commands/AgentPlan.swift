@@ -1,5 +1,6 @@
 internal import ConfigurationFile
 internal import Drivers
+internal import MQTT
 internal import Telemetry
 
 /// What a configuration makes the agent do, for a technician to read before he drives home. Pure.
@@ -40,13 +41,19 @@ struct AgentPlan {
   }
 
   private static func line(_ uplink: UplinkConfiguration) -> String {
-    let brokers = uplink.brokers.map { url(of: $0) }.joined(separator: ", ")
+    let brokers = uplink.brokerURLs.joined(separator: ", ")
+    let trust = uplink.tls.map { tls in
+      ", trusting \(tls.caFile ?? "the system's authorities"), "
+        + (tls.identity.map { "shows \($0.certificateFile)" } ?? "shows no certificate")
+    }
     let rate: String =
       switch uplink.historyRate {
       case .unlimited: "unlimited"
       case .bytesPerSecond(let bytes): "\(size(bytes))/s"
       }
-    return "destination \(uplink.name): \(brokers), MQTT \(uplink.protocolVersion.rawValue), "
+    return
+      "destination \(uplink.name): \(brokers)\(trust ?? ""), "
+      + "MQTT \(uplink.protocolVersion.rawValue), "
       + "topics \(uplink.topicPrefix)/…, history \(rate), "
       + "at most \(uplink.historySharePercent) % of the window"
   }
@@ -85,10 +92,6 @@ struct AgentPlan {
     return lines
   }
 
-  private static func url(of broker: BrokerAddress) -> String {
-    "mqtt://" + endpoint(broker.host, broker.port)
-  }
-
   /// An IPv6 address in brackets, so that its port can be told from it.
   private static func endpoint(_ host: String, _ port: UInt16) -> String {
     host.contains(":") ? "[\(host)]:\(port)" : "\(host):\(port)"
@@ -125,7 +128,7 @@ struct AgentPlan {
       json.member("name", uplink.name)
       json.key("brokers")
       json.beginArray()
-      for broker in uplink.brokers { json.string(Self.url(of: broker)) }
+      for url in uplink.brokerURLs { json.string(url) }
       json.endArray()
       json.member("topics", uplink.topicPrefix)
       json.endObject()

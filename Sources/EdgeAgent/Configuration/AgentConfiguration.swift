@@ -1,5 +1,6 @@
 internal import ConfigurationFile
 internal import Drivers
+internal import MQTT
 internal import Telemetry
 
 /// Everything the configuration files say, checked: whatever has this type can be run.
@@ -81,6 +82,8 @@ struct UplinkConfiguration: Sendable, Hashable {
   var name: String
   /// Its brokers, tried in turn; at least one.
   var brokers: [BrokerAddress]
+  /// What secures the connections; `nil` for `mqtt://`.
+  var tls: TLSSettings?
   /// The version of MQTT.
   var protocolVersion: MQTTProtocolVersion
   /// The client id of the connection.
@@ -95,4 +98,13 @@ struct UplinkConfiguration: Sendable, Hashable {
   var historyRate: ByteRate
   /// The most of the window's credits that history takes, 1…100.
   var historySharePercent: Int
+
+  /// The brokers as `url` names them.
+  var brokerURLs: [String] {
+    let scheme: BrokerURL.Scheme = tls == nil ? .plain : .secure
+    return brokers.map { broker in
+      let host = broker.host.contains(":") ? "[\(broker.host)]" : broker.host
+      return "\(scheme.rawValue)://\(host):\(broker.port)"
+    }
+  }
 }

@@ -1,7 +1,7 @@
-/// Parsing of `mqtt://HOST[:PORT]`.
+/// Parsing of `mqtt://HOST[:PORT]` and `mqtts://HOST[:PORT]`.
 enum BrokerURL {
-  /// Well-known port of MQTT without TLS.
-  static let standardPort: UInt16 = 1883
+  /// What is expected where one is written; the port may be left out.
+  static let form = "mqtt://HOST:PORT or mqtts://HOST:PORT"
 
   /// Why a text is no address of a broker. Never quotes the text: it may hold a password.
   struct Fault: Error, Hashable {
@@ -11,19 +11,33 @@ enum BrokerURL {
 
   /// Whether a URL could be understood by a later version.
   static func isUnsupported(_ text: String) -> Bool {
-    ["mqtts", "ws", "wss"].contains { text.hasPrefix("\($0)://") }
+    ["ws", "wss"].contains { text.hasPrefix("\($0)://") }
+  }
+
+  /// Whether the connection is to be secure, by the URL's scheme.
+  enum Scheme: String {
+    case plain = "mqtt"
+    case secure = "mqtts"
+
+    /// The port that IANA assigned.
+    var standardPort: UInt16 {
+      switch self {
+      case .plain: 1883
+      case .secure: 8883
+      }
+    }
   }
 
   /// The broker's address; an IPv6 address stands in brackets.
-  static func parse(_ text: String) throws(Fault) -> BrokerAddress {
-    let form = "mqtt://HOST or mqtt://HOST:PORT is expected"
-    guard let scheme = text.range(of: "://") else {
+  static func parse(_ text: String) throws(Fault) -> (address: BrokerAddress, scheme: Scheme) {
+    let form = "\(form) is expected"
+    guard let separator = text.firstRange(of: "://") else {
       throw Fault(what: "has no scheme", expected: form)
     }
-    guard text[..<scheme.lowerBound] == "mqtt" else {
+    guard let scheme = Scheme(rawValue: String(text[..<separator.lowerBound])) else {
       throw Fault(what: "has an unknown scheme", expected: form)
     }
-    let rest = text[scheme.upperBound...]
+    let rest = text[separator.upperBound...]
     guard !rest.contains("@") else {
       throw Fault(
         what: "carries a user", expected: "username and password-file are keys of their own")
@@ -33,12 +47,14 @@ enum BrokerURL {
     }
     let (host, portText) = try split(rest, form)
     guard isHost(String(host)) else { throw Fault(what: "has no host", expected: form) }
-    guard let portText else { return BrokerAddress(host: String(host), port: standardPort) }
+    guard let portText else {
+      return (BrokerAddress(host: String(host), port: scheme.standardPort), scheme)
+    }
     let isNumber = portText.allSatisfy { $0.isASCII && $0.isNumber }
     guard isNumber, let port = UInt16(portText), port > 0 else {
       throw Fault(what: "its port is outside 1…65535", expected: nil)
     }
-    return BrokerAddress(host: String(host), port: port)
+    return (BrokerAddress(host: String(host), port: port), scheme)
   }
 
   private static func split(
@@ -57,12 +73,5 @@ enum BrokerURL {
     }
     guard let colon = text.firstIndex(of: ":") else { return (text, nil) }
     return (text[..<colon], text[text.index(after: colon)...])
-  }
-}
-
-extension String {
-  /// Where `needle` stands first; the standard library has this without Foundation as `ranges`.
-  fileprivate func range(of needle: String) -> Range<String.Index>? {
-    firstRange(of: needle)
   }
 }

@@ -33,7 +33,7 @@ extension SectionDecoder {
     _ name: String, _ value: ConfigurationValue, _ gateway: GatewayConfiguration?
   ) -> UplinkConfiguration? {
     value.mapping { uplink in
-      let brokers = uplink.require("url", "mqtt://HOST:PORT").flatMap(brokers)
+      let brokers = uplink.require("url", BrokerURL.form).flatMap(brokers)
       let version =
         uplink.take("protocol").map { $0.choice(MQTTProtocolVersion.self, "a version of MQTT") }
         ?? .v5
@@ -46,12 +46,14 @@ extension SectionDecoder {
       }
       let prefix = uplink.take("topic-prefix").map { $0.topicPrefix() } ?? standardPrefix(gateway)
       let history = history(uplink.take("history"))
+      let tls = tls(uplink, brokers?.scheme)
       refuseUnbuilt(uplink)
       let user = username?.text("a user name")
       let password = passwordFile?.absolutePath()
       guard let brokers, let version, let clientID, let prefix else { return nil }
       return UplinkConfiguration(
-        name: name, brokers: brokers, protocolVersion: version, clientID: clientID,
+        name: name, brokers: brokers.addresses, tls: tls, protocolVersion: version,
+        clientID: clientID,
         username: user, passwordFile: password, topicPrefix: prefix, historyRate: history.rate,
         historySharePercent: history.share)
     }
@@ -62,23 +64,34 @@ extension SectionDecoder {
     return "mine/v1/\(gateway.region)/\(gateway.mine)/\(gateway.id)"
   }
 
-  private func brokers(_ value: ConfigurationValue) -> [BrokerAddress]? {
+  private func brokers(
+    _ value: ConfigurationValue
+  ) -> (addresses: [BrokerAddress], scheme: BrokerURL.Scheme)? {
     guard let urls = value.oneOrMore(upTo: maximumBrokers, of: "URLs") else { return nil }
-    let brokers = urls.compactMap { url -> BrokerAddress? in
-      guard let text = url.text("mqtt://HOST:PORT") else { return nil }
-      guard !BrokerURL.isUnsupported(text) else {
-        let scheme = text.prefix { $0 != ":" }
-        url.refuseAsUnsupported("\(scheme)://", "mqtt:// is expected")
-        return nil
-      }
-      do throws(BrokerURL.Fault) {
-        return try BrokerURL.parse(text)
-      } catch {
-        url.refuse(error.what, error.expected)
-        return nil
-      }
+    let brokers = urls.compactMap(broker)
+    guard brokers.count == urls.count, let scheme = brokers.first?.scheme else { return nil }
+    // Whoever keeps us from the secure one would be served by the other.
+    guard brokers.allSatisfy({ $0.scheme == scheme }) else {
+      value.refuse("has both mqtt:// and mqtts://", "one of them for all brokers is expected")
+      return nil
     }
-    return brokers.count == urls.count ? brokers : nil
+    return (brokers.map(\.address), scheme)
+  }
+
+  private func broker(
+    _ url: ConfigurationValue
+  ) -> (address: BrokerAddress, scheme: BrokerURL.Scheme)? {
+    guard let text = url.text(BrokerURL.form) else { return nil }
+    guard !BrokerURL.isUnsupported(text) else {
+      url.refuseAsUnsupported("\(text.prefix { $0 != ":" })://", "\(BrokerURL.form) is expected")
+      return nil
+    }
+    do throws(BrokerURL.Fault) {
+      return try BrokerURL.parse(text)
+    } catch {
+      url.refuse(error.what, error.expected)
+      return nil
+    }
   }
 
   private func history(_ value: ConfigurationValue?) -> (rate: ByteRate, share: Int) {
@@ -94,7 +107,6 @@ extension SectionDecoder {
   }
 
   private func refuseUnbuilt(_ uplink: MappingReader) {
-    uplink.refuseAsUnsupported("ca-file", "certificate-file", "key-file")
     if let linger = uplink.take("linger"), let time = linger.duration(in: 0...3_600_000),
       time > 0
     {

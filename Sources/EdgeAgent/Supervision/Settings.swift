@@ -38,7 +38,8 @@ extension UplinkSettings {
     self.init(
       name: DestinationName(uplink.name),
       endpoints: uplink.brokers.map { UplinkEndpoint(host: $0.host, port: $0.port) },
-      version: uplink.protocolVersion == .v5 ? .v5 : .v311, clientID: uplink.clientID,
+      tls: uplink.tls, version: uplink.protocolVersion == .v5 ? .v5 : .v311,
+      clientID: uplink.clientID,
       username: uplink.username, passwordFile: uplink.passwordFile,
       topicPrefix: uplink.topicPrefix, gateway: gateway, agentVersion: productVersion,
       historyRate: rate, historyShare: Double(uplink.historySharePercent) / 100)

@@ -1,18 +1,21 @@
-/// Where a broker is: `mqtt://host[:port]`.
+/// Where a broker is: `mqtt://host[:port]`, or `mqtts://host[:port]` for TLS.
 struct BrokerURL: Sendable, Hashable {
-  /// The port that IANA assigned to MQTT.
+  /// The ports that IANA assigned to MQTT without and with TLS.
   static let portDefault: UInt16 = 1883
+  static let securePortDefault: UInt16 = 8883
 
   /// Host name or address, an IPv6 address without its brackets.
   var host: String
   var port: UInt16
+  /// Whether the scheme is `mqtts`.
+  var isSecure: Bool
 
   /// Takes `text` apart; says what is wrong with it.
   init(_ text: String) throws(UsageProblem) {
-    let scheme = "mqtt://"
-    guard text.hasPrefix(scheme) else {
-      throw UsageProblem("--url \(text): mqtt://host[:port] is expected; TLS is not supported yet")
+    guard let scheme = ["mqtt://", "mqtts://"].first(where: text.hasPrefix) else {
+      throw UsageProblem("--url \(text): mqtt://host[:port] or mqtts://host[:port] is expected")
     }
+    isSecure = scheme == "mqtts://"
     let address = text.dropFirst(scheme.count)
     let hostEnd =
       address.hasPrefix("[")
@@ -21,11 +24,11 @@ struct BrokerURL: Sendable, Hashable {
     let isBracketed = address.hasPrefix("[") && address[..<hostEnd].hasSuffix("]")
     host = String(isBracketed ? address[..<hostEnd].dropFirst().dropLast() : address[..<hostEnd])
     guard !host.isEmpty, !host.contains(where: { "/@?#[] ".contains($0) }) else {
-      throw UsageProblem("--url \(text): a host is expected after mqtt://, and nothing after it")
+      throw UsageProblem("--url \(text): a host is expected after \(scheme), and nothing after it")
     }
     let rest = address[hostEnd...]
     guard !rest.isEmpty else {
-      port = Self.portDefault
+      port = isSecure ? Self.securePortDefault : Self.portDefault
       return
     }
     guard rest.hasPrefix(":"), let number = UInt16(rest.dropFirst()), number > 0 else {

@@ -12,6 +12,8 @@ struct Receiver {
   struct Settings: Sendable, Hashable {
     var host: String
     var port: UInt16
+    /// `nil` for a connection that is not secure.
+    var tls: TLSSettings?
     var clientID: String
     var username: String?
     var password: [UInt8]?
@@ -181,7 +183,7 @@ struct Receiver {
 
   private var connectionSettings: MQTTSettings {
     MQTTSettings(
-      host: settings.host, port: settings.port, clientID: settings.clientID,
+      host: settings.host, port: settings.port, tls: settings.tls, clientID: settings.clientID,
       username: settings.username, password: settings.password, startsClean: false,
       sessionExpirySeconds: Self.sessionExpirySeconds)
   }
