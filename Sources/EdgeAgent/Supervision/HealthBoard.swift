@@ -17,6 +17,7 @@ final class HealthBoard: HealthSource, StoreObserver, UplinkObserver {
     var parts: [HealthReport.Part] = []
     /// Index into `parts`.
     var places: [PartKey: Int] = [:]
+    var devices: [String: DeviceCondition] = [:]
     var storeFault: String?
     /// Told when something changed.
     var listener: (@Sendable () -> Void)?
@@ -42,6 +43,7 @@ final class HealthBoard: HealthSource, StoreObserver, UplinkObserver {
       configuration.buses.filter { difference.beginningBuses.contains($0.name) }
         .flatMap(\.devices).map(\.name))
     state.update { state in
+      for name in renewedDevices { state.devices[name] = nil }
       func part(
         _ kind: HealthReport.Part.Kind, _ name: String, _ fault: String, isRenewed: Bool
       ) -> HealthReport.Part {
@@ -51,7 +53,7 @@ final class HealthBoard: HealthSource, StoreObserver, UplinkObserver {
           kind: kind, name: name, fault: fault, since: since, newestValue: nil)
       }
       // Nothing counts as healthy before it has shown that it works.
-      let starting = "starting"
+      let starting = DeviceCondition.starting
       let connecting = UplinkFault.connecting.rawValue
       let parts =
         configuration.buses.map {
@@ -89,17 +91,15 @@ final class HealthBoard: HealthSource, StoreObserver, UplinkObserver {
 
   func accept(_ sample: Sample, definitions: UInt32) {
     let isGood = sample.outcomes.contains { if case .good = $0.outcome { true } else { false } }
-    if isGood {
-      let time = sample.time
-      state.withLock { state in
-        guard let place = state.places[PartKey(kind: .device, name: sample.device.name)] else {
-          return
-        }
-        state.parts[place].newestValue = time
+    let name = sample.device.name
+    let condition = state.withLock { state in
+      if isGood, let place = state.places[PartKey(kind: .device, name: name)] {
+        state.parts[place].newestValue = sample.time
       }
-      // The first good value ends "starting"; what is lost comes back by the driver's event.
-      set(.device, sample.device.name, fault: nil, onlyIf: "starting")
+      state.devices[name, default: DeviceCondition()].take(sample)
+      return state.devices[name] ?? DeviceCondition()
     }
+    set(.device, name, fault: condition.fault)
     ring.accept(DefinedSample(sample, definitions: definitions))
   }
 
@@ -108,8 +108,13 @@ final class HealthBoard: HealthSource, StoreObserver, UplinkObserver {
     case .bus(let detail):
       set(.bus, event.source, fault: detail.state == "open" ? nil : detail.reason ?? detail.state)
     case .device(let detail):
-      let fault = detail.state == "recovered" ? nil : detail.reason ?? detail.state
-      set(.device, event.source, fault: fault)
+      let name = event.source
+      let condition = state.withLock { state in
+        let lost = detail.state == "recovered" ? nil : detail.reason ?? detail.state
+        state.devices[name, default: DeviceCondition()].lost = lost
+        return state.devices[name] ?? DeviceCondition()
+      }
+      set(.device, name, fault: condition.fault)
     default: break
     }
     ring.accept(event)
@@ -146,13 +151,12 @@ final class HealthBoard: HealthSource, StoreObserver, UplinkObserver {
   /// Returns whether that was news.
   @discardableResult
   private func set(
-    _ kind: HealthReport.Part.Kind, _ name: String, fault: String?, onlyIf current: String? = nil
+    _ kind: HealthReport.Part.Kind, _ name: String, fault: String?
   ) -> Bool {
     let now = clock.now().wall
     let isNew = state.withLock { state in
       guard let place = state.places[PartKey(kind: kind, name: name)],
-        state.parts[place].fault != fault,
-        current == nil || state.parts[place].fault == current
+        state.parts[place].fault != fault
       else { return false }
       state.parts[place].fault = fault
       state.parts[place].since = now
