@@ -35,9 +35,10 @@ struct DestinationsTests {
     #expect(province.number("messages", "history") > 30)
     let fresh = province.list("first-fresh").first?["milliseconds"] as? Int
     #expect(try #require(fresh) <= 2_000)
-    // For the other nothing was ever late, repeated, or taken from a backlog after the start.
+    // For the other nothing was ever repeated, or taken from a backlog but what was read before its
+    // first connection, in which the handshake takes its time.
     #expect(other.number("repeats") == 0)
-    #expect(other.number("messages", "history") <= 2)
+    #expect(other.number("messages", "history") <= 48)
     let (before, meanwhile) = (
       try group.latencies(from: 0, to: gone), try group.latencies(from: gone, to: back)
     )
