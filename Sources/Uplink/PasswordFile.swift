@@ -9,19 +9,7 @@ enum PasswordFile {
   static func read(_ path: String) throws(SystemError) -> [UInt8] {
     let file = try systemCall("open", on: path) { open(path, O_RDONLY | O_CLOEXEC) }
     defer { close(file) }
-    var bytes = [UInt8](repeating: 0, count: bytesLimit + 1)
-    var count = 0
-    while count < bytes.count {
-      let added = try systemCall("read", on: path) {
-        bytes.withUnsafeMutableBytes { buffer in
-          Glibc.read(file, buffer.baseAddress?.advanced(by: count), buffer.count - count)
-        }
-      }
-      if added == 0 { break }
-      count += added
-    }
-    if count > bytesLimit { throw SystemError(call: "read", subject: path, code: EFBIG) }
-    bytes.removeSubrange(count...)
+    var bytes = try readToEnd(file, of: path, atMost: bytesLimit)
     if bytes.last == UInt8(ascii: "\n") { bytes.removeLast() }
     if bytes.last == UInt8(ascii: "\r") { bytes.removeLast() }
     return bytes

@@ -8,7 +8,6 @@ enum Log {
     case error = 3
     case warning = 4
     case notice = 5
-    case info = 6
   }
 
   private static let isJournald = getenv("JOURNAL_STREAM") != nil
@@ -16,7 +15,6 @@ enum Log {
   static func error(_ text: String) { write(.error, text) }
   static func warning(_ text: String) { write(.warning, text) }
   static func notice(_ text: String) { write(.notice, text) }
-  static func info(_ text: String) { write(.info, text) }
 
   /// In one write, so that lines of several threads do not mix.
   private static func write(_ priority: Priority, _ text: String) {

@@ -32,19 +32,6 @@ extension TLSFailure.File {
       throw SystemError(
         call: "read", subject: path, code: status.st_mode & S_IFMT == S_IFDIR ? EISDIR : EINVAL)
     }
-    var bytes = [UInt8](repeating: 0, count: bytesLimit + 1)
-    var count = 0
-    while count < bytes.count {
-      let added = try systemCall("read", on: path) {
-        bytes.withUnsafeMutableBytes { buffer in
-          Glibc.read(file, buffer.baseAddress?.advanced(by: count), buffer.count - count)
-        }
-      }
-      if added == 0 { break }
-      count += added
-    }
-    if count > bytesLimit { throw SystemError(call: "read", subject: path, code: EFBIG) }
-    bytes.removeSubrange(count...)
-    return (bytes, status.st_mode)
+    return (try readToEnd(file, of: path, atMost: bytesLimit), status.st_mode)
   }
 }
