@@ -52,12 +52,8 @@ struct AgentPlan {
   }
 
   private static func lines(_ definition: ModbusBusDefinition, _ plan: BusPlan) -> [String] {
-    let end: String =
-      switch definition.endpoint {
-      case .tcp(let host, let port): "tcp \(host):\(port)"
-      }
     var lines = [
-      "bus \(plan.bus): \(end), timeout \(duration(plan.timeoutMilliseconds)), "
+      "bus \(plan.bus): \(way(definition.endpoint)), timeout \(duration(plan.timeoutMilliseconds)), "
         + count(plan.devices.count, "device")
     ]
     for (device, planned) in zip(definition.devices, plan.devices) {
@@ -81,6 +77,16 @@ struct AgentPlan {
           + "the bus can't keep it (\(Int(plan.load * 100)) % load)")
     }
     return lines
+  }
+
+  private static func way(_ endpoint: ModbusEndpoint) -> String {
+    switch endpoint {
+    case .tcp(let host, let port): "tcp \(host):\(port)"
+    case .rtu(let line):
+      "rtu \(line.path), \(line.baud) Bd, \(SerialLine.dataBits) data bits, "
+        + "\(line.parity == .none ? "no" : line.parity.rawValue) parity, "
+        + count(line.stopBits, "stop bit")
+    }
   }
 
   private static func count(_ number: Int, _ one: String, _ many: String? = nil) -> String {
