@@ -123,7 +123,9 @@ final class Rig {
     let (_, output) = try Program.run(
       Program.own("edge-receive"),
       ["--store", received, "--verify", "--truth", truth, "--json"] + times)
-    return try Account(output)
+    let account = try Account(output)
+    print(account.summary)
+    return account
   }
 
   /// The newest `health` that the receiver has.
@@ -164,6 +166,16 @@ struct Account {
     var value: Any? = json
     for key in keys { value = (value as? [String: Any])?[key] }
     return value as? [[String: Any]] ?? []
+  }
+
+  /// The figures in one line, for whoever reads the test's output.
+  var summary: String {
+    let fresh = list("first-fresh").first?["milliseconds"] as? Int
+    return "account: served \(number("truth", "served")), "
+      + "delivered \(number("truth", "delivered")), lost \(number("truth", "lost")), "
+      + "repeats \(number("repeats")), out of order \(number("out-of-order", "count")), "
+      + "live p50/p99 \(number("latency", "live", "p50"))/\(number("latency", "live", "p99")) ms"
+      + (fresh.map { ", first fresh after \($0) ms" } ?? "")
   }
 
   var problems: [String] { json["problems"] as? [String] ?? [] }
