@@ -74,7 +74,8 @@ struct MineTests {
   func refusal() throws {
     let mine = Self.mine()
     var pending = try pending(mine, at: 0)
-    pending.frame.pdu = SlaveTests.request(3, 500, 1)
+    pending.frame = .tcp(
+      TCPFrame(transaction: 1, unit: 7, pdu: SlaveTests.request(3, 500, 1)))
     #expect(mine.respond(to: pending, at: 0).record.outcome == .fault("exception-2"))
   }
 

@@ -59,16 +59,15 @@ struct ModbusRTUReception: Sendable {
       // An echo can have an answer's form: that of a request for 3 bytes of bits from 768 on.
       if received.starts(with: sent) { received.removeFirst(sent.count) }
     }
-    for start in received.indices {
-      answer = answer(at: start)
-      if answer != nil { return }
-    }
-    while let frame = ModbusRTUFrame(atStartOf: received[...]),
+    answer = answer(at: 0)
+    while answer == nil, let frame = ModbusRTUFrame(atStartOf: received[...]),
       let shape = lateShapes.first(where: { $0.matches(frame) })
     {
       late.append(shape)
-      received.removeFirst(frame.pdu.count + 3)
+      received.removeFirst(frame.bytes.count)
+      answer = answer(at: 0)
     }
+    for start in received.indices where answer == nil { answer = answer(at: start) }
   }
 
   /// The late answers that came since the last call; nothing was taken of them.
@@ -78,7 +77,7 @@ struct ModbusRTUReception: Sendable {
   }
 
   private func answer(at start: Int) -> ReadAnswer? {
-    let bytes = received[start...]
+    let bytes = received.dropFirst(start)
     let length: Int
     if bytes.starts(with: [unit, request.table.readFunction, UInt8(request.dataLength)]) {
       length = ModbusRTUFrame.answerOverhead + request.dataLength

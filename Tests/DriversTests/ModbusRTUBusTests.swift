@@ -1,0 +1,154 @@
+import LinuxSystem
+import Telemetry
+import TestSupport
+import Testing
+
+@testable import Drivers
+
+/// Runs a bus on a serial line as long as the body does.
+private func withBus(
+  _ definition: ModbusBusDefinition,
+  _ body: (ModbusBus, RecordingSink) async throws -> Void
+) async throws {
+  let sink = RecordingSink()
+  let bus = try ModbusBus(definition: definition, sink: sink, clock: KernelClock())
+  let task = Task { await bus.run() }
+  do {
+    try await body(bus, sink)
+  } catch {
+    task.cancel()
+    await task.value
+    throw error
+  }
+  task.cancel()
+  await task.value
+}
+
+extension RecordingSink {
+  fileprivate func values(of device: String) -> [Value] {
+    outcomes(of: device).compactMap { if case .good(let value) = $0 { value } else { nil } }
+  }
+
+  fileprivate func reasons(of device: String) -> [BadReason] {
+    outcomes(of: device).compactMap { if case .bad(let reason, _) = $0 { reason } else { nil } }
+  }
+}
+
+@Suite("Modbus RTU bus")
+struct ModbusRTUBusTests {
+  private func fast(_ name: String, unit: UInt8, every: Int64 = 50) -> ModbusDevice {
+    device(name, unit: unit, points: [point(0, every: every)])
+  }
+
+  private func line(_ path: String) -> SerialLine { SerialLine(path: path, baud: 115_200) }
+
+  @Test("A libmodbus slave on a serial line is read each cycle")
+  func readsALibmodbusSlave() async throws {
+    let slave = try LibmodbusLine(unit: 5, holdings: [42])
+    defer { slave.stop() }
+    try await withBus(bus(line(slave.path), fast("d", unit: 5))) { bus, sink in
+      await eventually("ten values") { sink.values(of: "d").count >= 10 }
+      #expect(Set(sink.values(of: "d")) == [.uint(42)])
+      #expect(sink.states(of: "line") == ["open"])
+      #expect(bus.counters.connects == 1)
+    }
+  }
+
+  @Test("A silent unit is backed off while the others on the line are read; the port stays open")
+  func survivesASilentUnit() async throws {
+    let slave = try ScriptedLine { request in
+      request.unit == 2 ? [] : [.send(request.registers(UInt16(request.unit)))]
+    }
+    defer { slave.stop() }
+    let devices = (1...4).map { fast("unit-\($0)", unit: UInt8($0), every: 300) }
+    var definition = bus(line(slave.path), timeout: 100)
+    definition.devices = devices
+    try await withBus(definition) { bus, sink in
+      await eventually("the silent one is offline, the others go on") {
+        sink.reasons(of: "unit-2").contains(.offline) && sink.values(of: "unit-4").count >= 8
+      }
+      #expect(sink.reasons(of: "unit-2").prefix(3) == [.timeout, .timeout, .timeout])
+      #expect(sink.states(of: "unit-2") == ["lost"])
+      for unit: UInt64 in [1, 3, 4] {
+        #expect(Set(sink.values(of: "unit-\(unit)")) == [.uint(unit)])
+        #expect(!sink.reasons(of: "unit-\(unit)").contains(.timeout))
+      }
+      #expect(bus.counters.connects == 1)
+    }
+  }
+
+  @Test("A late answer is not taken for the next one, of its own unit or another")
+  func neverMixesAnswers() async throws {
+    // Each answer carries its request's number. Every fifth comes 1.5 time-outs late.
+    let slave = try ScriptedLine { request in
+      let answer = request.registers(UInt16(request.number))
+      return request.number % 5 == 4
+        ? [.pause(milliseconds: 150), .send(answer)] : [.send(answer)]
+    }
+    defer { slave.stop() }
+    let definition = bus(
+      line(slave.path), timeout: 100, fast("a", unit: 1), fast("b", unit: 2))
+    try await withBus(definition) { bus, sink in
+      await eventually("several answers were late") {
+        bus.counters.lateAnswers >= 4 && sink.values(of: "a").count >= 8
+          && sink.values(of: "b").count >= 8
+      }
+      for (name, unit) in [("a", UInt8(1)), ("b", 2)] {
+        for case .uint(let number) in sink.values(of: name) {
+          let request = slave.received[Int(number)]
+          #expect(number % 5 != 4, "the late answer \(number) was taken for another")
+          #expect(request.unit == unit, "\(name) has unit \(request.unit)'s answer \(number)")
+        }
+      }
+    }
+  }
+
+  @Test("Damaged answers are crc, and do not back their unit off")
+  func namesDamage() async throws {
+    let slave = try ScriptedLine { request in
+      var answer = request.registers(1)
+      if request.number % 2 == 0 { answer[3] ^= 1 }
+      return [.send(answer)]
+    }
+    defer { slave.stop() }
+    try await withBus(bus(line(slave.path), fast("d", unit: 1, every: 150))) { bus, sink in
+      await eventually("both kinds") {
+        sink.reasons(of: "d").count { $0 == .crc } >= 3 && sink.values(of: "d").count >= 3
+      }
+      #expect(Set(sink.reasons(of: "d")).subtracting([.notRead]) == [.crc])
+      #expect(Set(sink.values(of: "d")) == [.uint(1)])
+      #expect(bus.counters.wrongChecksums >= 3)
+    }
+  }
+
+  @Test("An absent port is bus-closed each cycle, heals when it appears, and again when pulled")
+  func healsAnAbsentPort() async throws {
+    let slave = try ScriptedLine(isPresent: false) { [.send($0.registers(9))] }
+    defer { slave.stop() }
+    try await withBus(bus(line(slave.path), fast("d", unit: 1))) { _, sink in
+      await eventually("the device is lost") {
+        sink.states(of: "d") == ["lost"] && sink.reasons(of: "d").count >= 5
+      }
+      #expect(Set(sink.reasons(of: "d")) == [.busClosed])
+      #expect(
+        sink.events.first { $0.source == "line" }?.stateDetail
+          == StateDetail(
+            state: "closed", reason: "open \(slave.path): No such file or directory"))
+      try slave.appear()
+      await eventually("values come") { sink.values(of: "d").count >= 3 }
+      slave.vanish()
+      await eventually("pulled") { sink.states(of: "line") == ["closed", "open", "closed"] }
+      let failed = sink.reasons(of: "d").count
+      await eventually("each cycle says so") { sink.reasons(of: "d").count >= failed + 5 }
+      try slave.appear()
+      await eventually("back") {
+        sink.states(of: "line") == ["closed", "open", "closed", "open"]
+      }
+      #expect(Set(sink.reasons(of: "d")).subtracting([.notRead]) == [.busClosed])
+      // Cycles are 50 ms apart: none is missing between the first and the last.
+      let times = sink.samples(of: "d").map(\.time.monotonic).sorted()
+      let span = (times.last ?? 0) - (times.first ?? 0)
+      #expect(Int64(times.count) >= span / 50 - 1)
+    }
+  }
+}
