@@ -38,9 +38,9 @@ struct SerialPorts {
   }
 
   private func dataBits(_ value: ConfigurationValue) -> Int? {
-    guard let bits = value.integer(in: 7...8) else { return nil }
+    guard let bits = value.integer(in: 5...9) else { return nil }
     guard bits == SerialLine.dataBits else {
-      value.refuse("\(bits) data bits can't carry Modbus RTU", "8 is expected; 7 is Modbus ASCII")
+      value.refuse("\(bits) data bits can't carry Modbus RTU", "8 is expected (7 is Modbus ASCII)")
       return nil
     }
     return SerialLine.dataBits
