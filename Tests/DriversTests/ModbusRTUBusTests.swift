@@ -77,8 +77,8 @@ struct ModbusRTUBusTests {
     }
   }
 
-  @Test("A late answer is not taken for the next one, of its own unit or another")
-  func neverMixesAnswers() async throws {
+  @Test("A late answer is not taken for the next one, of its own unit or another", arguments: 1...2)
+  func neverMixesAnswers(_ units: Int) async throws {
     // Each answer carries its request's number. Every fifth comes 1.5 time-outs late.
     let slave = try ScriptedLine { request in
       let answer = request.registers(UInt16(request.number))
@@ -86,18 +86,18 @@ struct ModbusRTUBusTests {
         ? [.pause(milliseconds: 150), .send(answer)] : [.send(answer)]
     }
     defer { slave.stop() }
-    let definition = bus(
-      line(slave.path), timeout: 100, fast("a", unit: 1), fast("b", unit: 2))
+    var definition = bus(line(slave.path), timeout: 100)
+    definition.devices = (1...units).map { fast("unit-\($0)", unit: UInt8($0)) }
     try await withBus(definition) { bus, sink in
       await eventually("several answers were late") {
-        bus.counters.lateAnswers >= 4 && sink.values(of: "a").count >= 8
-          && sink.values(of: "b").count >= 8
+        bus.counters.lateAnswers >= 4
+          && (1...units).allSatisfy { sink.values(of: "unit-\($0)").count >= 8 }
       }
-      for (name, unit) in [("a", UInt8(1)), ("b", 2)] {
-        for case .uint(let number) in sink.values(of: name) {
-          let request = slave.received[Int(number)]
+      for unit in 1...units {
+        for case .uint(let number) in sink.values(of: "unit-\(unit)") {
           #expect(number % 5 != 4, "the late answer \(number) was taken for another")
-          #expect(request.unit == unit, "\(name) has unit \(request.unit)'s answer \(number)")
+          let asked = slave.received[Int(number)].unit
+          #expect(asked == UInt8(unit), "unit \(unit) has unit \(asked)'s answer \(number)")
         }
       }
     }
