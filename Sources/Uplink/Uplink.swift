@@ -47,6 +47,9 @@ public final class Uplink: Sendable {
     waker = try EventFD()
   }
 
+  /// The destination's name.
+  public var name: DestinationName { settings.name }
+
   /// Starts the thread; fails when the process may have no more of them.
   public func start() throws(SystemError) {
     try start(generator: SystemRandomNumberGenerator())

@@ -17,7 +17,8 @@ struct JournalTests {
       let sample = RandomSamples.sample(at: test.clock.now(), using: &generator)
       written.append(sample)
       var appended = 0
-      try test.store.append([sample], appended: &appended)
+      try test.store.append(
+        [DefinedSample(sample, definitions: test.definitions)], appended: &appended)
       #expect(appended == 1)
     }
     let batches = test.batches(.data)

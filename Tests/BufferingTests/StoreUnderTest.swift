@@ -12,6 +12,7 @@ struct StoreUnderTest {
 
   let store: JournalStore
   let clock: ManualClock
+  let definitions: UInt32
   var journal: Journal { store.journal }
 
   static func settings(
@@ -31,6 +32,7 @@ struct StoreUnderTest {
     clock: ManualClock = ManualClock()
   ) throws {
     self.clock = clock
+    definitions = settings.definitionsDigest
     store = try JournalStore(settings, storage: disk, clock: clock)
   }
 
@@ -40,7 +42,8 @@ struct StoreUnderTest {
       clock.advance(by: 1000)
       var appended = 0
       let sample = RandomSamples.sample(at: clock.now(), using: &generator)
-      try store.append([sample], appended: &appended)
+      try store.append(
+        [DefinedSample(sample, definitions: definitions)], appended: &appended)
     }
   }
 

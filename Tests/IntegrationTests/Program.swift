@@ -38,6 +38,9 @@ final class Program {
 
   var isRunning: Bool { process.isRunning }
 
+  /// SIGHUP.
+  func reload() { Foundation.kill(process.processIdentifier, SIGHUP) }
+
   /// Waits for `text` in the output.
   func waitForOutput(_ text: String, within seconds: Double = 20) -> Bool {
     eventually(within: seconds) { output.contains(text) }

@@ -8,7 +8,7 @@ struct AckSet: Hashable {
   }
 
   /// Acknowledgements arrive nearly in order, in two lanes; more holes than this mean a broker that
-  /// answers in disorder. Then the oldest run is forgotten: repeats, never loss.
+  /// answers in disorder. Then the smallest run is forgotten: repeats, never loss.
   static let mostRanges = 1024
 
   /// Ranges of acknowledged seqs, ascending, neither overlapping nor touching.
@@ -31,6 +31,20 @@ struct AckSet: Hashable {
     count(epoch, in: seqs) == UInt64(seqs.count)
   }
 
+  /// Those of `seqs` that are not acknowledged, ascending.
+  func missing(_ epoch: EpochID, in seqs: ClosedRange<UInt64>) -> [ClosedRange<UInt64>] {
+    var missing: [ClosedRange<UInt64>] = []
+    var next = seqs.lowerBound
+    for range in epochs[epoch] ?? [] where range.upperBound >= next {
+      if range.lowerBound > seqs.upperBound { break }
+      if range.lowerBound > next { missing.append(next...range.lowerBound - 1) }
+      next = range.upperBound &+ 1
+      if next > seqs.upperBound || next == 0 { return missing }
+    }
+    missing.append(next...seqs.upperBound)
+    return missing
+  }
+
   mutating func insert(_ epoch: EpochID, _ seqs: ClosedRange<UInt64>) {
     var ranges = epochs[epoch] ?? []
     let first = Self.firstRange(
@@ -45,7 +59,11 @@ struct AckSet: Hashable {
       end += 1
     }
     ranges.replaceSubrange(first..<end, with: [merged])
-    if ranges.count > Self.mostRanges { ranges.removeFirst() }
+    if ranges.count > Self.mostRanges,
+      let smallest = ranges.indices.min(by: { ranges[$0].count < ranges[$1].count })
+    {
+      ranges.remove(at: smallest)
+    }
     epochs[epoch] = ranges
   }
 

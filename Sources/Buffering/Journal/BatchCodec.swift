@@ -31,6 +31,11 @@ struct DeviceDictionary {
     return devices.count - 1
   }
 
+  /// Forgets the devices that were added last.
+  mutating func truncate(to count: Int) {
+    while devices.count > count { numbers[devices.removeLast()] = nil }
+  }
+
   mutating func removeAll() {
     devices.removeAll()
     numbers.removeAll()
@@ -53,12 +58,13 @@ enum BatchCodec {
 
   /// `devices` must hold every device of the samples.
   static func writeSamples(
-    _ samples: ArraySlice<Sample>, key: BatchKey, context: BatchContext, devices: DeviceDictionary,
+    _ samples: ArraySlice<DefinedSample>, key: BatchKey, context: BatchContext,
+    devices: DeviceDictionary,
     to writer: inout ByteWriter
   ) {
     writeStart(key, context, count: samples.count, to: &writer)
     var previous: Int64 = 0
-    for sample in samples {
+    for sample in samples.lazy.map(\.sample) {
       writer.varint(UInt64(devices.number(of: sample.device) ?? 0))
       writer.zigzag(sample.time.monotonic - previous)
       previous = sample.time.monotonic

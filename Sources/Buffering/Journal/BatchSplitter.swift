@@ -17,32 +17,41 @@ enum BatchSplitter {
   struct Piece: Hashable {
     var range: Range<Int>
     var context: BatchContext
+    /// Digest of the point definitions of all its samples; 0 for events.
+    var definitions: UInt32
   }
 
-  static func pieces(of samples: [Sample], boot: BootID) -> [Piece] {
+  static func pieces(of samples: [DefinedSample], boot: BootID) -> [Piece] {
     split(
-      samples.count, boot: boot, time: { samples[$0].time },
-      bytes: { sampleBytes + samples[$0].outcomes.count * outcomeBytes })
+      samples.count, boot: boot, time: { samples[$0].sample.time },
+      definitions: { samples[$0].definitions },
+      bytes: { sampleBytes + samples[$0].sample.outcomes.count * outcomeBytes })
   }
 
   static func pieces(of events: [Event], boot: BootID) -> [Piece] {
-    split(events.count, boot: boot, time: { events[$0].time }, bytes: { _ in eventBytes })
+    split(
+      events.count, boot: boot, time: { events[$0].time }, definitions: { _ in 0 },
+      bytes: { _ in eventBytes })
   }
 
   private static func split(
-    _ count: Int, boot: BootID, time: (Int) -> Timestamp, bytes: (Int) -> Int
+    _ count: Int, boot: BootID, time: (Int) -> Timestamp, definitions: (Int) -> UInt32,
+    bytes: (Int) -> Int
   ) -> [Piece] {
     var pieces: [Piece] = []
     var filled = 0
     for item in 0..<count {
       let stamp = time(item)
       let size = bytes(item)
-      if let last = pieces.last, fits(stamp, last.context), filled + size <= mostPublishedBytes {
+      if let last = pieces.last, fits(stamp, last.context), definitions(item) == last.definitions,
+        filled + size <= mostPublishedBytes
+      {
         pieces[pieces.count - 1].range = last.range.lowerBound..<item + 1
         filled += size
       } else {
         let context = BatchContext(boot: boot, offset: stamp.offset, clock: stamp.clock)
-        pieces.append(Piece(range: item..<item + 1, context: context))
+        pieces.append(
+          Piece(range: item..<item + 1, context: context, definitions: definitions(item)))
         filled = size
       }
     }

@@ -3,22 +3,25 @@ internal import Telemetry
 
 /// The durable cursors of the destinations, one record each.
 struct CursorFiles {
-  private var records: [DestinationName: DurableRecord]
+  private let storage: any Storage
+  private let directory: String
+  private var records: [DestinationName: DurableRecord] = [:]
 
-  /// The cursors of `destinations` in `directory`.
-  init(storage: any Storage, directory: String, destinations: [DestinationName]) {
-    records = [:]
+  /// Cursors in `directory`; none is read yet.
+  init(storage: any Storage, directory: String) {
+    self.storage = storage
+    self.directory = directory
+  }
+
+  /// What each of `destinations` had acknowledged of each stream. A cursor that can't be read counts
+  /// as nothing: repeats, never loss.
+  mutating func add(
+    _ destinations: [DestinationName]
+  ) -> [DestinationName: [StreamName: AckSet]] {
+    var loaded: [DestinationName: [StreamName: AckSet]] = [:]
     for destination in destinations {
       records[destination] = DurableRecord(
         storage: storage, path: directory + "/" + destination.description)
-    }
-  }
-
-  /// What each destination had acknowledged of each stream. A cursor that can't be read counts as
-  /// nothing: repeats, never loss.
-  mutating func load() -> [DestinationName: [StreamName: AckSet]] {
-    var loaded: [DestinationName: [StreamName: AckSet]] = [:]
-    for destination in records.keys {
       loaded[destination] = [:]
       guard case .payload(let payload)? = records[destination]?.load() else { continue }
       loaded[destination] = try? payload.withUnsafeBytes { bytes in

@@ -22,6 +22,13 @@ final class DefinitionFiles: Sendable {
   func keep(_ payload: [UInt8], as digest: UInt32) throws(SystemError) {
     cache.withLock { $0[digest] = payload }
     let path = self.path(digest)
+    // Usually they are there already, and then a full disk is no obstacle.
+    if let file = try? storage.open(path, creating: false),
+      let there = try? file.read(payload.count + 1, at: 0), there == payload
+    {
+      // Its name may still be in the page cache only.
+      return try storage.syncDirectory(directory)
+    }
     let temporary = path + ".new"
     let file = try storage.open(temporary, creating: true)
     try file.write(payload, at: 0)

@@ -9,20 +9,33 @@ struct EpochRecord: Hashable {
 
   var store: UInt64
   var epoch: UInt32
-  /// Whether the epoch was ended by an orderly stop.
-  var isClean: Bool
+  /// The last seqs of events and data, if the epoch was ended by an orderly stop.
+  var last: Last?
   /// Epochs before this one that are still to be told, the oldest first, with whether they ended
   /// cleanly.
   var untold: [Ended]
 
+  struct Last: Hashable {
+    var events: UInt64
+    var data: UInt64
+
+    subscript(stream: StreamName) -> UInt64 {
+      switch stream {
+      case .events: events
+      case .data: data
+      }
+    }
+  }
+
   struct Ended: Hashable {
     var id: AckSet.EpochID
-    var isClean: Bool
+    /// `nil` for one that did not end in order.
+    var last: Last?
   }
 
   /// The record of a new store.
   static func fresh(store: UInt64) -> EpochRecord {
-    EpochRecord(store: store, epoch: 0, isClean: true, untold: [])
+    EpochRecord(store: store, epoch: 0, last: nil, untold: [])
   }
 
   /// The record of the epoch that begins now.
@@ -30,11 +43,11 @@ struct EpochRecord: Hashable {
     var next = self
     if epoch > 0 {
       let id = AckSet.EpochID(store: store, epoch: epoch)
-      next.untold.append(Ended(id: id, isClean: isClean))
+      next.untold.append(Ended(id: id, last: last))
       next.untold.removeFirst(max(0, next.untold.count - Self.mostUntold))
     }
     next.epoch += 1
-    next.isClean = false
+    next.last = nil
     return next
   }
 
@@ -42,20 +55,32 @@ struct EpochRecord: Hashable {
     var writer = ByteWriter()
     writer.fixed(store)
     writer.fixed(epoch)
-    writer.fixed(UInt8(isClean ? 1 : 0))
+    Self.write(last, to: &writer)
     writer.varint(UInt64(untold.count))
     for ended in untold {
       writer.fixed(ended.id.store)
       writer.fixed(ended.id.epoch)
-      writer.fixed(UInt8(ended.isClean ? 1 : 0))
+      Self.write(ended.last, to: &writer)
     }
     return writer.bytes
   }
 
-  init(store: UInt64, epoch: UInt32, isClean: Bool, untold: [Ended]) {
+  private static func write(_ last: Last?, to writer: inout ByteWriter) {
+    writer.fixed(UInt8(last == nil ? 0 : 1))
+    guard let last else { return }
+    writer.varint(last.events)
+    writer.varint(last.data)
+  }
+
+  private static func readLast(_ reader: inout ByteReader) throws(MalformedBytes) -> Last? {
+    guard try reader.fixed(UInt8.self) != 0 else { return nil }
+    return Last(events: try reader.varint(), data: try reader.varint())
+  }
+
+  init(store: UInt64, epoch: UInt32, last: Last?, untold: [Ended]) {
     self.store = store
     self.epoch = epoch
-    self.isClean = isClean
+    self.last = last
     self.untold = untold
   }
 
@@ -64,11 +89,11 @@ struct EpochRecord: Hashable {
       var reader = ByteReader(bytes)
       var record = EpochRecord(
         store: try reader.fixed(UInt64.self), epoch: try reader.fixed(UInt32.self),
-        isClean: try reader.fixed(UInt8.self) != 0, untold: [])
+        last: try Self.readLast(&reader), untold: [])
       for _ in 0..<(try reader.count()) {
         let id = AckSet.EpochID(
           store: try reader.fixed(UInt64.self), epoch: try reader.fixed(UInt32.self))
-        record.untold.append(Ended(id: id, isClean: try reader.fixed(UInt8.self) != 0))
+        record.untold.append(Ended(id: id, last: try Self.readLast(&reader)))
       }
       return record
     }

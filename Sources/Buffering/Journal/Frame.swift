@@ -1,5 +1,9 @@
-/// One frame of a segment: length, checksum, body; little-endian; padded to 4 bytes.
+/// One frame of a segment: mark and length, checksum, body; little-endian; padded to 4 bytes.
 enum Frame {
+  /// In the highest byte of the length. Recovery tries every fourth byte of what may be a megabyte of
+  /// stale frames; without a mark every other word of them looks like a length, and each costs a
+  /// checksum over as many bytes.
+  private static let mark: UInt32 = 0xF1 << 24
   /// Length and checksum.
   static let headerBytes = 8
   static let alignment = 4
@@ -20,7 +24,7 @@ enum Frame {
     writer.fixed(UInt32(0))
     body(&writer)
     let length = writer.count - start - headerBytes
-    writer.overwrite(UInt32(length), at: start)
+    writer.overwrite(mark | UInt32(length), at: start)
     let checksum = writer.bytes.withUnsafeBytes { bytes in
       Self.checksum(
         UnsafeRawBufferPointer(rebasing: bytes[start..<writer.count]), length: length, seed: seed)
@@ -42,11 +46,12 @@ enum Frame {
   /// Reads the frame at `offset`.
   static func read(_ bytes: UnsafeRawBufferPointer, at offset: Int, seed: UInt32) -> Reading {
     guard offset + headerBytes <= bytes.count else { return .needs(headerBytes) }
-    let length = Int(
-      UInt32(littleEndian: bytes.loadUnaligned(fromByteOffset: offset, as: UInt32.self)))
-    guard length > 0, length <= largestBody else { return .invalid }
+    let word = UInt32(littleEndian: bytes.loadUnaligned(fromByteOffset: offset, as: UInt32.self))
+    let length = Int(word & 0xFF_FFFF)
+    guard word & 0xFF00_0000 == mark, length > 0, length <= largestBody else { return .invalid }
     let total = (headerBytes + length + alignment - 1) / alignment * alignment
     guard offset + total <= bytes.count else { return .needs(total) }
+    guard Kind(rawValue: bytes[offset + headerBytes]) != nil else { return .invalid }
     let stored = UInt32(
       littleEndian: bytes.loadUnaligned(fromByteOffset: offset + 4, as: UInt32.self))
     let frame = UnsafeRawBufferPointer(rebasing: bytes[offset..<offset + headerBytes + length])

@@ -27,7 +27,8 @@ public final class Journal: BatchLog {
   private let events: SharedIndex
   private let data: SharedIndex
   private let definitionFiles: DefinitionFiles
-  private let currentDefinitions: UInt32
+  /// Those that new batches refer to, or may still: a reload's old ones are on their way for a while.
+  private let currentDefinitions: Monitor<Set<UInt32>>
   private let wakes = Monitor<[EventFD]>([])
   private let notes = Monitor(Notes())
   private let hasNewAcknowledgements = Atomic(false)
@@ -43,7 +44,7 @@ public final class Journal: BatchLog {
     self.events = events
     self.data = data
     self.definitionFiles = definitionFiles
-    self.currentDefinitions = currentDefinitions
+    self.currentDefinitions = Monitor([currentDefinitions])
   }
 
   func index(of stream: StreamName) -> SharedIndex {
@@ -102,8 +103,13 @@ public final class Journal: BatchLog {
 
   func digestsInUse() -> Set<UInt32> {
     var digests = data.withLock { $0.definitions }
-    digests.insert(currentDefinitions)
+    digests.formUnion(currentDefinitions.withLock { $0 })
     return digests
+  }
+
+  /// New batches will refer to these definitions.
+  func use(definitions digest: UInt32) {
+    currentDefinitions.update { $0.insert(digest) }
   }
 
   func wakeReaders() {

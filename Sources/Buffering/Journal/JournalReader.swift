@@ -104,18 +104,19 @@ final class JournalReader: BatchReader {
   /// reported.
   private func moveOn(from finished: Segment) -> Bool {
     let generation = finished.generation
-    let (next, runs) = shared.withLock { index in
+    let (next, this) = shared.withLock { index in
       (
         index.segment(from: generation + 1),
-        index.segments.first { $0.generation == generation }?.runs ?? []
+        index.segments.first { $0.generation == generation }
       )
     }
+    // The segment may have been completed since its end was looked up: then there is more to read.
+    if let this, Int(position.offset) < this.end { return true }
     guard let next else { return false }
-    if let expected, let last = runs.last, last.epoch.epoch == expected.epoch,
+    if let expected, let last = this?.runs.last, last.epoch.epoch == expected.epoch,
       expected.seq <= last.seqs.upperBound
     {
-      journal.noteDamage(
-        Segment.Run(epoch: last.epoch, seqs: expected.seq...last.seqs.upperBound), in: stream)
+      noteHole(last.epoch, expected.seq...last.seqs.upperBound)
     }
     position = LogPosition(generation: next.generation, offset: 0)
     segment = nil
@@ -159,14 +160,22 @@ final class JournalReader: BatchReader {
   private func fill(_ segment: Segment, from offset: Int, count: Int, readable: Int) -> Bool {
     if offset >= chunkStart, offset + count <= chunkStart + chunk.count { return true }
     let size = min(max(count, Self.chunkBytes), readable - offset)
-    do throws(SystemError) {
-      chunk = try opened(segment).read(size, at: offset)
-      chunkStart = offset
-      return chunk.count >= count
-    } catch {
-      journal.noteReadFailure(error)
-      return false
+    // A read that failed once is tried once more; flash controllers have bad moments.
+    for isLast in [false, true] {
+      do throws(SystemError) {
+        chunk = try opened(segment).read(size, at: offset)
+        chunkStart = offset
+        return chunk.count >= count
+      } catch {
+        file = nil
+        guard isLast else { continue }
+        journal.noteReadFailure(error)
+        // What can't be read now is not known to be damaged: it stays unacknowledged, and the next
+        // connection looks again.
+        expected = nil
+      }
     }
+    return false
   }
 
   private func opened(_ segment: Segment) throws(SystemError) -> any StorageFile {
@@ -197,7 +206,7 @@ final class JournalReader: BatchReader {
         do throws(MalformedBytes) {
           return try decode(&reader, key, segment)
         } catch {
-          journal.noteDamage(Segment.Run(epoch: epoch, seqs: key.seq...key.seq), in: stream)
+          noteHole(epoch, key.seq...key.seq)
           return nil
         }
       case nil:
@@ -208,7 +217,16 @@ final class JournalReader: BatchReader {
 
   private func noteHole(before key: BatchKey, _ epoch: AckSet.EpochID) {
     guard let expected, expected.epoch == key.epoch, expected.seq < key.seq else { return }
-    journal.noteDamage(Segment.Run(epoch: epoch, seqs: expected.seq...key.seq - 1), in: stream)
+    noteHole(epoch, expected.seq...key.seq - 1)
+  }
+
+  /// A hole that was explained before counts as acknowledged.
+  private func noteHole(_ epoch: AckSet.EpochID, _ seqs: ClosedRange<UInt64>) {
+    let destination = destination
+    let isExplained = shared.withLock {
+      $0.acknowledged[destination]?.covers(epoch, seqs) ?? false
+    }
+    if !isExplained { journal.noteDamage(Segment.Run(epoch: epoch, seqs: seqs), in: stream) }
   }
 
   private func isAcknowledged(_ epoch: AckSet.EpochID, _ seq: UInt64) -> Bool {

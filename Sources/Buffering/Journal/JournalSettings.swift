@@ -48,6 +48,23 @@ public struct JournalSettings: Sendable {
   public var definitionsDigest: UInt32 { CRC32C.checksum(definitions) }
 }
 
+/// What a reload changes in a running journal.
+public struct JournalChange: Sendable {
+  /// Who has a cursor from now on.
+  public var destinations: [DestinationName]
+  /// The payload of `points/<digest>` for what is configured now.
+  public var definitions: [UInt8]
+
+  /// Makes a change.
+  public init(destinations: [DestinationName], definitions: [UInt8]) {
+    self.destinations = destinations
+    self.definitions = definitions
+  }
+
+  /// The digest that names `definitions`.
+  public var definitionsDigest: UInt32 { CRC32C.checksum(definitions) }
+}
+
 /// Why a journal could not be opened.
 public enum JournalError: Error, Sendable, CustomStringConvertible {
   /// Another agent holds the store.

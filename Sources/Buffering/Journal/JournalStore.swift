@@ -6,8 +6,6 @@ final class JournalStore: EvictionDelegate {
   /// Runs of seqs that one eviction explains at once; beyond that (a segment that saw dozens of
   /// restarts) the rest follows in a batch of its own. What fits the reserve.
   private static let mostRunsAtOnce = 32
-  /// Events that wait while the store can't be written; as many as the ring holds.
-  private static let mostPostponed = 1024
 
   let journal: Journal
   /// When the newest sample of a run that did not end in order was measured: what came after it may
@@ -16,16 +14,15 @@ final class JournalStore: EvictionDelegate {
 
   private let boot: BootID
   private let clock: any TimeSource
-  private let definitions: UInt32
   private let definitionFiles: DefinitionFiles
-  private let destinations: [DestinationName]
+  private var destinations: [DestinationName]
   private let events: StreamLog
   private let data: StreamLog
   private var recordFile: DurableRecord
   private var record: EpochRecord
   private var cursors: CursorFiles
-  /// Events about the store itself that could not be appended where they arose.
-  private var postponed: [Event] = []
+  /// Events that could not be appended yet.
+  private var postponed = PostponedEvents()
 
   /// Opens the store, begins an epoch, and appends its `start` event and what recovery found.
   init(
@@ -33,7 +30,6 @@ final class JournalStore: EvictionDelegate {
   ) throws(JournalError) {
     self.clock = clock
     boot = settings.boot
-    definitions = settings.definitionsDigest
     destinations = settings.destinations
     let recovered: [StreamName: RecoveredStream]
     let wasUnreadable: Bool
@@ -49,15 +45,13 @@ final class JournalStore: EvictionDelegate {
       try recordFile.save(record.encoded())
       definitionFiles = DefinitionFiles(
         storage: storage, directory: settings.directory + "/definitions")
-      try definitionFiles.keep(settings.definitions, as: definitions)
+      try definitionFiles.keep(settings.definitions, as: settings.definitionsDigest)
     } catch {
       throw .storage(error)
     }
 
-    cursors = CursorFiles(
-      storage: storage, directory: settings.directory + "/cursors",
-      destinations: settings.destinations)
-    let acknowledged = cursors.load()
+    cursors = CursorFiles(storage: storage, directory: settings.directory + "/cursors")
+    let acknowledged = cursors.add(settings.destinations)
     let epoch = AckSet.EpochID(store: record.store, epoch: record.epoch)
     func log(_ stream: StreamName, _ bytes: Int, reserve: Int) -> StreamLog {
       var found = recovered[stream] ?? RecoveredStream(empty: stream)
@@ -75,7 +69,7 @@ final class JournalStore: EvictionDelegate {
     data = log(.data, settings.dataBytes, reserve: 0)
     journal = Journal(
       current: epoch, isDurable: storage.isDurable, events: events.shared, data: data.shared,
-      definitionFiles: definitionFiles, currentDefinitions: definitions)
+      definitionFiles: definitionFiles, currentDefinitions: settings.definitionsDigest)
     events.delegate = self
     data.delegate = self
     try tellStart(settings, recovered)
@@ -109,29 +103,32 @@ final class JournalStore: EvictionDelegate {
   ) -> [EpochRecord.Ended] {
     let newest = recovered.values.compactMap { $0.index.segments.last?.runs.last?.epoch }
     return Set(newest).sorted { $0.epoch < $1.epoch }
-      .map { EpochRecord.Ended(id: $0, isClean: false) }
+      .map { EpochRecord.Ended(id: $0, last: nil) }
   }
 
   private func tellStart(
     _ settings: JournalSettings, _ recovered: [StreamName: RecoveredStream]
   ) throws(JournalError) {
     let now = clock.now()
-    if let last = record.untold.last, !last.isClean {
+    if let last = record.untold.last, last.last == nil {
       uncleanSince = recovered[.data]?.newestTime
     }
     let previous = record.untold.map { ended in
-      EpochSummary(
-        store: ended.id.store, epoch: ended.id.epoch,
-        last: [
-          .events: events.shared.withLock { $0.lastSeq(of: ended.id) },
-          .data: data.shared.withLock { $0.lastSeq(of: ended.id) },
-        ], clean: ended.isClean)
+      var last: [StreamName: UInt64] = [:]
+      for stream in StreamName.allCases {
+        let found = journal.index(of: stream).withLock { $0.lastSeq(of: ended.id) }
+        last[stream] = max(found, ended.last?[stream] ?? 0)
+      }
+      return EpochSummary(
+        store: ended.id.store, epoch: ended.id.epoch, last: last, clean: ended.last != nil)
     }
+    let lost = missingBatches(recovered)
     let start = Event(
       time: now, severity: .info, source: "agent",
       detail: .start(StartDetail(agent: settings.agentVersion, previous: previous)))
     do throws(AppendError) {
-      try append([start] + Self.findings(recovered, at: now))
+      let gaps = lost.map { Self.damage($0.stream, $0.run, at: now) }
+      try append([start] + Self.findings(recovered, at: now) + gaps)
     } catch {
       guard case .storage(let system) = error else {
         throw .storage(SystemError(call: "append", subject: "\(error)", code: 0))
@@ -139,12 +136,43 @@ final class JournalStore: EvictionDelegate {
       throw .storage(system)
     }
     for run in recovered.values.flatMap(\.damage) { journal.noteExplained(run) }
+    for (stream, run) in lost { settle(run, of: stream) }
     // Told durably: the next start need not say it again.
     record.untold = []
     do throws(SystemError) {
       try recordFile.save(record.encoded())
     } catch {
       throw .storage(error)
+    }
+  }
+
+  /// Batches that must have been kept and that no file holds: the last ones of an epoch that ended in
+  /// order, and, where a file had to be put aside, what stood before everything else.
+  private func missingBatches(
+    _ recovered: [StreamName: RecoveredStream]
+  ) -> [(stream: StreamName, run: Segment.Run)] {
+    var missing: [(StreamName, Segment.Run)] = []
+    for stream in StreamName.allCases {
+      let index = journal.index(of: stream)
+      for ended in record.untold {
+        let found = index.withLock { $0.lastSeq(of: ended.id) }
+        guard let last = ended.last?[stream], last > found else { continue }
+        missing.append((stream, Segment.Run(epoch: ended.id, seqs: found + 1...last)))
+      }
+      guard recovered[stream]?.putAside.isEmpty == false else { continue }
+      let firsts = index.withLock { $0.firstSeqs }
+      for (epoch, first) in firsts where first > 1 {
+        missing.append((stream, Segment.Run(epoch: epoch, seqs: 1...first - 1)))
+      }
+    }
+    let destinations = destinations
+    // What every destination has had is missed by nobody.
+    return missing.filter { stream, run in
+      journal.index(of: stream).withLock { index in
+        destinations.contains {
+          index.acknowledged[$0]?.covers(run.epoch, run.seqs) != true
+        }
+      }
     }
   }
 
@@ -189,10 +217,10 @@ final class JournalStore: EvictionDelegate {
   /// Appends events and makes them durable. What could not be appended is kept for the next call,
   /// so an event is handed over once.
   func append(_ more: [Event]) throws(AppendError) {
-    let all = (postponed + more).suffix(Self.mostPostponed).map { $0 }
+    postponed.add(more)
+    let all = postponed.takeAll(at: clock.now())
     guard !all.isEmpty else { return }
     // Appending can postpone more, where beginning a segment evicts one.
-    postponed = []
     var appended = 0
     do throws(AppendError) {
       for piece in BatchSplitter.pieces(of: all, boot: boot) {
@@ -201,34 +229,46 @@ final class JournalStore: EvictionDelegate {
       }
       try events.sync()
     } catch {
-      postponed = all[appended...] + postponed
+      postponed.putBack(Array(all[appended...]))
       throw error
     }
   }
 
   /// Appends samples; durable after the next `commit`. Returns how many of them were appended before
   /// something failed with an error.
-  func append(_ samples: [Sample], appended: inout Int) throws(AppendError) {
-    try explainUncleanStop(before: samples)
+  func append(_ samples: [DefinedSample], appended: inout Int) throws(AppendError) {
+    if let first = samples.first?.sample { try explainUncleanStop(until: first.time) }
     for piece in BatchSplitter.pieces(of: samples, boot: boot) {
-      try data.append(samples[piece.range], context: piece.context, definitions: definitions)
+      try data.append(samples[piece.range], context: piece.context, definitions: piece.definitions)
       appended = piece.range.upperBound
     }
   }
 
-  /// Makes the data durable.
-  func commit() throws(AppendError) { try data.sync() }
+  /// Makes the data durable. Where that fails, what was not synced can still be read until a power
+  /// cut, and a gap event says that it may be missing after one.
+  func commit() throws(AppendError) {
+    let unsynced = data.unsynced
+    do throws(AppendError) {
+      try data.sync()
+    } catch {
+      if let unsynced {
+        let run = Segment.Run(epoch: journal.current, seqs: unsynced)
+        postponed.add([
+          Self.gap(.data, run, reason: .storeFailed, destinations: [], at: clock.now())
+        ])
+      }
+      throw error
+    }
+  }
 
   /// Whether data waits for a `commit`.
   var hasUncommitted: Bool { data.hasUnsynced }
 
-  private func explainUncleanStop(before samples: [Sample]) throws(AppendError) {
-    guard let from = uncleanSince, let first = samples.first else { return }
+  private func explainUncleanStop(until time: Timestamp) throws(AppendError) {
+    guard let from = uncleanSince else { return }
     let detail = GapDetail(
-      stream: .data, span: .time(from: from, to: max(from, first.time.wall)), reason: .uncleanStop)
-    try append([
-      Event(time: first.time, severity: .warning, source: "data", detail: .gap(detail))
-    ])
+      stream: .data, span: .time(from: from, to: max(from, time.wall)), reason: .uncleanStop)
+    try append([Event(time: time, severity: .warning, source: "data", detail: .gap(detail))])
     uncleanSince = nil
   }
 
@@ -238,6 +278,42 @@ final class JournalStore: EvictionDelegate {
     guard !holes.isEmpty else { return }
     let now = clock.now()
     try append(holes.map { Self.damage($0.stream, $0.run, at: now) })
+    for hole in holes { settle(hole.run, of: hole.stream) }
+  }
+
+  /// What is explained is nobody's backlog any more, and is not explained again at the next start.
+  private func settle(_ run: Segment.Run, of stream: StreamName) {
+    journal.index(of: stream).withLock { index in
+      for destination in index.acknowledged.keys {
+        index.acknowledged[destination]?.insert(run.epoch, run.seqs)
+      }
+    }
+  }
+
+  // MARK: Reloading
+
+  /// Keeps new point definitions durably, and gives new destinations a cursor: the one they had, or
+  /// one that stands before everything. Destinations that are gone hold nothing back any more; their
+  /// cursors stay on disk.
+  func apply(_ change: JournalChange) throws(AppendError) {
+    do throws(SystemError) {
+      try definitionFiles.keep(change.definitions, as: change.definitionsDigest)
+    } catch {
+      throw .storage(error)
+    }
+    journal.use(definitions: change.definitionsDigest)
+    try saveCursors()
+    let added = change.destinations.filter { !destinations.contains($0) }
+    let acknowledged = cursors.add(added)
+    for (stream, log) in [(StreamName.events, events), (.data, data)] {
+      log.shared.withLock { index in
+        index.acknowledged = index.acknowledged.filter { change.destinations.contains($0.key) }
+        for destination in added {
+          index.acknowledged[destination] = acknowledged[destination]?[stream] ?? AckSet()
+        }
+      }
+    }
+    destinations = change.destinations
   }
 
   // MARK: Cursors and the end
@@ -259,6 +335,8 @@ final class JournalStore: EvictionDelegate {
   /// Ends the epoch in order.
   func close(reason: String) throws(AppendError) {
     try commit()
+    // No sample came that could end the gap of the run before.
+    try explainUncleanStop(until: clock.now())
     try append([
       Event(
         time: clock.now(), severity: .info, source: "agent",
@@ -270,7 +348,7 @@ final class JournalStore: EvictionDelegate {
   /// The last that is written: nothing may be appended after it.
   func seal() throws(AppendError) {
     try saveCursors()
-    record.isClean = true
+    record.last = EpochRecord.Last(events: events.nextSeq - 1, data: data.nextSeq - 1)
     do throws(SystemError) {
       try definitionFiles.keepOnly(journal.digestsInUse())
       try recordFile.save(record.encoded())
@@ -285,13 +363,15 @@ final class JournalStore: EvictionDelegate {
     of segment: Segment, needers: [DestinationName]
   ) throws(AppendError) {
     let now = clock.now()
+    let stream = segment.header.stream
     let isForAll = needers.count == destinations.count
-    let gaps = segment.runs.map { run in
+    let runs = journal.index(of: stream).withLock { $0.missing(in: segment, by: needers) }
+    let gaps = runs.map { run in
       Self.gap(
-        segment.header.stream, run, reason: .evicted,
-        destinations: isForAll ? [] : needers.map(\.description), at: now)
+        stream, run, reason: .evicted, destinations: isForAll ? [] : needers.map(\.description),
+        at: now)
     }
-    postponed += gaps.dropFirst(Self.mostRunsAtOnce)
+    postponed.add(Array(gaps.dropFirst(Self.mostRunsAtOnce)))
     let first = Array(gaps.prefix(Self.mostRunsAtOnce))
     let context = BatchContext(boot: boot, offset: now.offset, clock: now.clock)
     do throws(AppendError) {
@@ -300,7 +380,7 @@ final class JournalStore: EvictionDelegate {
       try events.sync()
     } catch .noRoom {
       // The events stream itself has just lost its segment to a fault.
-      postponed += first
+      postponed.add(first)
     }
   }
 }

@@ -25,6 +25,7 @@ public final class JournalWriter: Sendable {
 
   private let loop: Monitor<WriterLoop?>
   private let progress = Monitor(WriterProgress.running)
+  private let change = Monitor(ChangeRequest())
   private let lock: StoreLock?
 
   /// Opens the store in `settings.directory`, recovers it, and begins an epoch. Blocks while it
@@ -83,10 +84,19 @@ public final class JournalWriter: Sendable {
     // Moved out, so that the loop is the thread's alone.
     let box = Monitor(loop.withLock { $0.take() })
     let progress = progress
+    let change = change
     try Thread.start(named: "journal") {
       var loop = box.withLock { $0.take() }
-      loop?.run(reporting: progress)
+      loop?.run(reporting: progress, changes: change)
     }
+  }
+
+  /// Changes definitions and destinations of the running journal. Returns whether that was done
+  /// durably within `seconds`; samples may refer to the new definitions from then on.
+  public func apply(_ wanted: JournalChange, within seconds: Double) -> Bool {
+    change.update { $0 = ChangeRequest(wanted: wanted) }
+    ring.nudge()
+    return change.wait(atMost: seconds) { $0.isDone } ?? false
   }
 
   /// Asks for the end of writing: what is in the ring is appended and synced. Destinations can still
@@ -102,6 +112,12 @@ public final class JournalWriter: Sendable {
     progress.update { $0 = max($0, .sealing) }
     return progress.wait(atMost: seconds) { $0 == .ended ? true : nil } ?? false
   }
+}
+
+/// A change that somebody waits for, and what became of it.
+struct ChangeRequest {
+  var wanted: JournalChange?
+  var isDone: Bool?
 }
 
 /// How far the writer's end has come.

@@ -109,8 +109,28 @@ struct RecoveredStream {
       // A segment that can't be read now may be readable later: it stays, with nothing known of it.
       guard let file = try? storage.open(path, creating: false),
         let bytes = try? file.read(segmentBytes, at: 0)
-      else { continue }
+      else {
+        index.segments[position].isKnown = false
+        continue
+      }
       scan(bytes, position, isLast: next == nil)
+    }
+    findNewestTime(storage, directory, segmentBytes: segmentBytes)
+  }
+
+  /// The last segment may have been begun and nothing of it survived.
+  private mutating func findNewestTime(
+    _ storage: any Storage, _ directory: String, segmentBytes: Int
+  ) {
+    for segment in index.segments.reversed() where newestTime == nil {
+      let path = directory + "/" + segment.name
+      guard let file = try? storage.open(path, creating: false),
+        let bytes = try? file.read(segmentBytes, at: 0)
+      else { continue }
+      let stream = index.stream
+      newestTime = bytes.withUnsafeBytes {
+        Self.newestTime($0, SegmentScan($0, seed: segment.header.frameSeed), stream)
+      }
     }
   }
 
@@ -130,7 +150,6 @@ struct RecoveredStream {
     }
     index.segments[position].end = scan.end
     guard isLast else { return }
-    newestTime = bytes.withUnsafeBytes { Self.newestTime($0, scan, index.stream) }
     let devices = scan.devices.compactMap { $0 }
     if !scan.isDamaged, devices.count == scan.devices.count { continuableDevices = devices }
   }

@@ -15,6 +15,9 @@ struct Segment {
   var name: String
   /// What it holds, in order.
   var runs: [Run]
+  /// False for a segment that could not be read at the start: what it holds is not known, so
+  /// everybody needs it.
+  var isKnown = true
   /// Readers find frames before this offset: where the next one will be written, or the segment's
   /// length where that was not looked for.
   var end: Int
@@ -69,8 +72,34 @@ struct StreamIndex {
 
   /// The destinations that still need something of `segment`, in order of name.
   func needers(of segment: Segment) -> [DestinationName] {
-    acknowledged.keys.filter { unacknowledged(segment, by: $0) > 0 }
+    acknowledged.keys.filter { !segment.isKnown || unacknowledged(segment, by: $0) > 0 }
       .sorted { $0.description < $1.description }
+  }
+
+  /// What at least one of `needers` still needs of `segment`; of one that could not be read, at least
+  /// where it begins.
+  func missing(in segment: Segment, by needers: [DestinationName]) -> [Segment.Run] {
+    guard segment.isKnown else {
+      let epoch = AckSet.EpochID(store: segment.header.store, epoch: segment.header.epoch)
+      return [Segment.Run(epoch: epoch, seqs: segment.header.firstSeq...segment.header.firstSeq)]
+    }
+    return segment.runs.flatMap { run in
+      var done = AckSet()
+      for seqs in acknowledgedByAll(needers, run) { done.insert(run.epoch, seqs) }
+      return done.missing(run.epoch, in: run.seqs).map { Segment.Run(epoch: run.epoch, seqs: $0) }
+    }
+  }
+
+  /// The parts of `run` that every one of `destinations` has.
+  private func acknowledgedByAll(
+    _ destinations: [DestinationName], _ run: Segment.Run
+  ) -> [ClosedRange<UInt64>] {
+    var missing = AckSet()
+    for destination in destinations {
+      let set = acknowledged[destination] ?? AckSet()
+      for seqs in set.missing(run.epoch, in: run.seqs) { missing.insert(run.epoch, seqs) }
+    }
+    return missing.missing(run.epoch, in: run.seqs)
   }
 
   /// Which segment to use again when there may be no more: the oldest that nobody needs, else the
@@ -87,6 +116,12 @@ struct StreamIndex {
     var kept = Set(segments.flatMap { $0.runs.map(\.epoch) })
     kept.insert(current)
     for destination in acknowledged.keys { acknowledged[destination]?.keepOnly(kept) }
+  }
+
+  /// The first seq held of each epoch.
+  var firstSeqs: [AckSet.EpochID: UInt64] {
+    Dictionary(
+      segments.flatMap(\.runs).map { ($0.epoch, $0.seqs.lowerBound) }, uniquingKeysWith: min)
   }
 
   /// The last seq held of an epoch; 0 if none.

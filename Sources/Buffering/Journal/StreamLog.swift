@@ -43,7 +43,8 @@ final class StreamLog {
 
   let shared: SharedIndex
   weak var delegate: (any EvictionDelegate)?
-  private(set) var hasUnsynced = false
+  /// Seqs that were appended and not synced yet.
+  private(set) var unsynced: ClosedRange<UInt64>?
   private(set) var nextSeq: UInt64 = 1
 
   private let stream: StreamName
@@ -89,11 +90,12 @@ final class StreamLog {
 
   /// Appends a batch of samples; visible to readers when it returns, durable after `sync`.
   func append(
-    _ samples: ArraySlice<Sample>, context: BatchContext, definitions: UInt32
+    _ samples: ArraySlice<DefinedSample>, context: BatchContext, definitions: UInt32
   ) throws(AppendError) {
     if active?.header.definitions != definitions { try roll(definitions: definitions) }
     try write(definitions: definitions, isReserved: false) { log, writer, seed in
-      for sample in samples where log.dictionary.number(of: sample.device) == nil {
+      for sample in samples.lazy.map(\.sample) where log.dictionary.number(of: sample.device) == nil
+      {
         let number = log.dictionary.add(sample.device)
         Frame.append(to: &writer, seed: seed) { writer in
           BatchCodec.writeDevice(sample.device, number: number, to: &writer)
@@ -122,7 +124,7 @@ final class StreamLog {
     guard hasUnsynced, let activeFile else { return }
     do throws(SystemError) {
       try activeFile.sync()
-      hasUnsynced = false
+      unsynced = nil
     } catch {
       // After a failed fdatasync the kernel has marked the pages clean: syncing them again would
       // report success for what never reached the disk. Go on in another segment.
@@ -130,6 +132,9 @@ final class StreamLog {
       throw .storage(error)
     }
   }
+
+  /// Whether a sync is due.
+  var hasUnsynced: Bool { unsynced != nil }
 
   private var nextKey: BatchKey { BatchKey(epoch: epoch.epoch, seq: nextSeq) }
 
@@ -144,16 +149,17 @@ final class StreamLog {
       if active == nil || isFresh { try roll(definitions: definitions) }
       guard let segment = active else { throw .noRoom }
       scratch.reset()
+      let knownDevices = dictionary.devices.count
       encode(self, &scratch, segment.header.frameSeed)
       let capacity = limits.segmentBytes - (isReserved ? 0 : limits.reserveBytes)
       if segment.end + scratch.count <= capacity {
         try put(scratch.bytes, into: segment)
         return
       }
+      // What was encoded is not written here: the dictionary must not say that it was.
+      dictionary.truncate(to: knownDevices)
     }
     let limit = limits.segmentBytes - limits.reserveBytes - SegmentHeader.bytes
-    // The dictionary may name devices that were never written.
-    abandonActive()
     throw .tooLarge(bytes: scratch.count, limit: limit)
   }
 
@@ -164,7 +170,7 @@ final class StreamLog {
       abandonActive()
       throw .storage(error)
     }
-    hasUnsynced = true
+    unsynced = (unsynced?.lowerBound ?? nextSeq)...nextSeq
     active?.end += bytes.count
     active?.note(epoch, nextSeq)
     nextSeq += 1
@@ -185,7 +191,7 @@ final class StreamLog {
   private func abandonActive() {
     active = nil
     activeFile = nil
-    hasUnsynced = false
+    unsynced = nil
     dictionary.removeAll()
   }
 
@@ -216,14 +222,16 @@ final class StreamLog {
 
   private func nextFile() throws(AppendError) -> (name: String, file: any StorageFile) {
     do throws(SystemError) {
-      if let name = blanks.popLast() {
-        return (name, try storage.open(directory + "/" + name, creating: false))
+      if let name = blanks.last {
+        let file = try storage.open(directory + "/" + name, creating: false)
+        blanks.removeLast()
+        return (name, file)
       }
-      if (fileCount + 1) * limits.segmentBytes <= limits.totalBytes || fileCount < 2 {
-        return try createFile()
-      }
+      let mayGrow = (fileCount + 1) * limits.segmentBytes <= limits.totalBytes
+      if mayGrow || fileCount < JournalSettings.fewestSegments { return try createFile() }
     } catch {
-      throw .storage(error)
+      // A full disk is a smaller cap: go on with the room that there is.
+      guard fileCount >= JournalSettings.fewestSegments else { throw .storage(error) }
     }
     return try recycle()
   }
@@ -234,7 +242,22 @@ final class StreamLog {
     let name = RecoveredStream.fileName(nextFileNumber)
     let path = directory + "/" + name
     let temporary = path + RecoveredStream.temporarySuffix
-    let file = try storage.open(temporary, creating: true)
+    do throws(SystemError) {
+      let file = try storage.open(temporary, creating: true)
+      try fillWithZeros(file)
+      try storage.rename(temporary, to: path)
+      try storage.syncDirectory(directory)
+      fileCount += 1
+      nextFileNumber += 1
+      return (name, file)
+    } catch {
+      // Half a segment must not take the room that others need.
+      try? storage.remove(temporary)
+      throw error
+    }
+  }
+
+  private func fillWithZeros(_ file: any StorageFile) throws(SystemError) {
     let zeros = [UInt8](repeating: 0, count: min(limits.segmentBytes, 128 * 1024))
     var offset = 0
     while offset < limits.segmentBytes {
@@ -243,11 +266,6 @@ final class StreamLog {
       offset += count
     }
     try file.sync()
-    try storage.rename(temporary, to: path)
-    try storage.syncDirectory(directory)
-    fileCount += 1
-    nextFileNumber += 1
-    return (name, file)
   }
 
   private func recycle() throws(AppendError) -> (name: String, file: any StorageFile) {

@@ -15,7 +15,7 @@ struct WriterLoop {
   private var cursorsDue: ContinuousClock.Instant
   /// Samples that the store has not taken yet. Nothing more leaves the ring meanwhile, so the ring's
   /// bound holds for all.
-  private var held: [Sample] = []
+  private var held: [DefinedSample] = []
   private var fault: String?
 
   init(
@@ -34,16 +34,19 @@ struct WriterLoop {
   }
 
   /// Until the ring says stop and the epoch is sealed.
-  mutating func run(reporting progress: Monitor<WriterProgress>) {
+  mutating func run(
+    reporting progress: Monitor<WriterProgress>, changes: Monitor<ChangeRequest>
+  ) {
     while true {
       if !held.isEmpty { ring.waitForStop(atMost: retrySeconds) }
       let content = held.isEmpty ? ring.take(atMost: secondsToNextDuty()) : ring.takeEvents()
       round(content)
+      apply(changes)
       if let reason = content.stopReason {
-        flush(reason: reason)
+        let isComplete = flush(reason: reason)
         progress.update { $0 = max($0, .flushed) }
         _ = progress.wait(atMost: nil) { $0 >= .sealing ? true : nil }
-        seal()
+        if isComplete { seal() }
         progress.update { $0 = .ended }
         return
       }
@@ -62,8 +65,8 @@ struct WriterLoop {
     held += content.samples
 
     do throws(AppendError) {
-      try store.explainHoles()
       try store.append(events)
+      try store.explainHoles()
       try appendHeld()
       if let due = commitDue, due <= .now {
         commitDue = nil
@@ -79,6 +82,18 @@ struct WriterLoop {
       change(to: "\(error)")
     }
     store.journal.wakeReaders()
+  }
+
+  private mutating func apply(_ changes: Monitor<ChangeRequest>) {
+    let wanted: JournalChange? = changes.withLock { $0.wanted.take() }
+    guard let wanted else { return }
+    do throws(AppendError) {
+      try store.apply(wanted)
+      changes.update { $0.isDone = true }
+    } catch {
+      change(to: "\(error)")
+      changes.update { $0.isDone = false }
+    }
   }
 
   private mutating func appendHeld() throws(AppendError) {
@@ -116,11 +131,26 @@ struct WriterLoop {
       time: now, severity: .warning, source: "\(overrun.stream)", detail: .gap(detail))
   }
 
-  private func flush(reason: String) {
+  /// Appends and syncs all that there is. What the store still does not take is named in a gap
+  /// event, and the epoch is not marked as ended in order.
+  private mutating func flush(reason: String) -> Bool {
+    // While the store failed, samples stayed in the ring.
+    let rest = ring.take(atMost: 0)
+    round(SampleRing.Content(samples: rest.samples, events: rest.events, overruns: rest.overruns))
     do throws(AppendError) {
+      if let first = held.first?.sample.time, let last = held.last?.sample.time {
+        let detail = GapDetail(
+          stream: .data, span: .time(from: first.wall, to: last.wall), count: held.count,
+          reason: .storeFailed)
+        try store.append([
+          Event(time: clock.now(), severity: .warning, source: "data", detail: .gap(detail))
+        ])
+      }
       try store.close(reason: reason)
+      return held.isEmpty
     } catch {
       observer.store(changedTo: "\(error)")
+      return false
     }
   }
 

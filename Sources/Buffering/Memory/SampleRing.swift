@@ -3,7 +3,7 @@ internal import LinuxSystem
 
 /// Samples and events between the field side and the journal, in RAM: bounded, the newest are kept,
 /// and what had to go is counted.
-public final class SampleRing: SampleSink {
+public final class SampleRing: Sendable {
   /// How much it holds.
   public struct Limits: Sendable, Hashable {
     /// Points, not samples: they are what takes memory, about 40 bytes each. The default is over four
@@ -33,13 +33,18 @@ public final class SampleRing: SampleSink {
 
   /// What is taken out in one go.
   struct Content {
-    var samples: [Sample] = []
+    var samples: [DefinedSample] = []
     var events: [Event] = []
     var overruns: [StreamName: Overrun] = [:]
     /// Set once nothing more will come: what asked for the stop.
     var stopReason: String?
+    /// Somebody wants the taker to look up, though there is nothing to take.
+    var isNudged = false
 
-    var isEmpty: Bool { samples.isEmpty && events.isEmpty && overruns.isEmpty }
+    /// Whether there is nothing that the taker has to act on.
+    var isIdle: Bool {
+      samples.isEmpty && events.isEmpty && overruns.isEmpty && stopReason == nil && !isNudged
+    }
   }
 
   fileprivate struct State {
@@ -59,13 +64,13 @@ public final class SampleRing: SampleSink {
   }
 
   /// Takes a sample over; drops the oldest ones if there is no room.
-  public func accept(_ sample: Sample) {
+  public func accept(_ sample: DefinedSample) {
     let limits = limits
     state.update { state in
       state.content.samples.append(sample)
-      state.points += sample.outcomes.count
+      state.points += sample.sample.outcomes.count
       while state.points > limits.points, state.dropped < state.content.samples.count - 1 {
-        let oldest = state.content.samples[state.dropped]
+        let oldest = state.content.samples[state.dropped].sample
         state.points -= oldest.outcomes.count
         state.dropped += 1
         state.content.note(dropped: oldest.time, from: .data)
@@ -94,7 +99,7 @@ public final class SampleRing: SampleSink {
   /// Waits for something to take, at most `seconds`; empty after that time.
   func take(atMost seconds: Double) -> Content {
     let taken: Content? = state.wait(atMost: seconds) { state in
-      guard !state.content.isEmpty || state.content.stopReason != nil else { return nil }
+      guard !state.content.isIdle else { return nil }
       state.compact(force: true)
       defer { state = State() }
       return state.content
@@ -110,8 +115,14 @@ public final class SampleRing: SampleSink {
       taken.overruns = [:]
       state.content.events = []
       state.content.stopReason = nil
+      state.content.isNudged = false
       return taken
     }
+  }
+
+  /// Makes the taker look up.
+  func nudge() {
+    state.update { $0.content.isNudged = true }
   }
 
   /// Returns early when the stop is asked for.

@@ -23,6 +23,8 @@ public struct DiskStorage: Storage {
       case ENOENT:
         guard let parent = Self.parent(of: path) else { throw error }
         try createDirectory(parent)
+        // A slash at the path's end names what was just made.
+        if isDirectory(path) { return }
         try systemCall("mkdir", on: path) { mkdir(path, Self.directoryMode) }
       default: throw error
       }
@@ -37,12 +39,17 @@ public struct DiskStorage: Storage {
     }
     defer { closedir(handle) }
     var names: [String] = []
+    errno = 0
     while let entry = readdir(handle) {
       let name = withUnsafeBytes(of: &entry.pointee.d_name) { bytes in
         String(decoding: bytes.prefix { $0 != 0 }, as: UTF8.self)
       }
       if name != "." && name != ".." { names.append(name) }
+      errno = 0
     }
+    // The end of a directory and a directory that can't be read on look alike but for this.
+    let code = errno
+    if code != 0 { throw SystemError(call: "readdir", subject: directory, code: code) }
     return names
   }
 
@@ -72,6 +79,11 @@ public struct DiskStorage: Storage {
     }
     defer { close(descriptor) }
     try systemCall("fsync", on: path) { fsync(descriptor) }
+  }
+
+  private func isDirectory(_ path: String) -> Bool {
+    var status = stat()
+    return stat(path, &status) == 0 && status.st_mode & S_IFMT == S_IFDIR
   }
 
   private static func parent(of path: String) -> String? {

@@ -30,13 +30,33 @@ struct RunCommand: ParsableCommand {
 
     var signal = Signals.next()
     while signal == SIGHUP {
-      Log.warning("SIGHUP: reloading is not supported by this version; nothing changed")
+      Self.reload(agent, from: options.configuration)
       signal = Signals.next()
     }
+    // A second one does not wait for what the first one began.
+    Signals.unmask()
     let isOrderly = agent.stop(reason: Signals.name(of: signal))
     Log.notice(isOrderly ? "stopped" : "stopped; not every part ended in its time")
     // A thread may still sit in a C call: nothing may wait for it now, and the journal is synced.
     _exit(EXIT_SUCCESS)
+  }
+}
+
+extension RunCommand {
+  /// A file that is wrong changes nothing and says why.
+  private static func reload(_ agent: Agent, from path: String) {
+    do throws(ConfigurationProblems) {
+      let boards = BoardDirectories(forConfiguration: path)
+      let problem = agent.reload(try AgentConfiguration.load(path: path, boards: boards))
+      if let problem {
+        Log.error("reload: \(problem); nothing changed")
+      } else {
+        Log.notice("reloaded \(path)")
+      }
+    } catch {
+      for line in error.lines { Log.error(line) }
+      Log.error("reload: \(path) is wrong; nothing changed")
+    }
   }
 }
 

@@ -21,7 +21,7 @@ enum AgentError: Error, CustomStringConvertible {
 }
 
 /// The running parts: field side, journal, destinations. One direction: buses put into the ring, the
-/// writer takes from it, destinations read the journal.
+/// writer takes from it, destinations read the journal. The main thread's alone.
 final class Agent {
   /// What RAM a store that can't use its disk may take: minutes of a mine's data, on boards that
   /// have 256 MiB.
@@ -31,47 +31,141 @@ final class Agent {
   private static let flushSeconds = 0.5
   private static let uplinkStopMilliseconds = 700
   private static let sealSeconds = 0.3
+  /// A reload waits so long for the store to keep the new definitions; then nothing is changed.
+  private static let changeSeconds = 5.0
 
   private let clock: any TimeSource
   private let board: HealthBoard
+  private let ring: SampleRing
   private let writer: JournalWriter
-  private let buses: [ModbusBus]
-  private let uplinks: [Uplink]
-  private var polling: [Task<Void, Never>] = []
-  private let running: Monitor<Int>
+  private let boot: BootID
+  private var configuration: AgentConfiguration
+  private var buses: [BusPart] = []
+  private var uplinks: [Uplink] = []
 
-  /// Opens the store and makes all parts; nothing runs yet.
+  /// Opens the store and recovers it; nothing runs yet.
   init(_ configuration: AgentConfiguration, clock: any TimeSource) throws(AgentError) {
+    self.configuration = configuration
     self.clock = clock
-    let ring = SampleRing()
+    ring = SampleRing()
     board = HealthBoard(configuration: configuration, ring: ring, clock: clock)
-    let boot = Self.bootID()
+    boot = Self.bootID()
     let settings = JournalSettings(configuration, boot: boot)
     writer = try Self.openJournal(settings, ring: ring, clock: clock, board: board)
+  }
+
+  /// Starts all parts.
+  func start() throws(AgentError) {
     do throws(SystemError) {
-      var buses: [ModbusBus] = []
-      for definition in configuration.buses {
-        buses.append(try ModbusBus(definition: definition, sink: board, clock: clock))
-      }
-      self.buses = buses
-      var uplinks: [Uplink] = []
-      for uplink in configuration.uplinks {
-        let settings = UplinkSettings(uplink, gateway: configuration.gateway.id)
-        uplinks.append(
-          try Uplink(
-            settings: settings, log: writer.journal, health: board, clock: clock, boot: boot,
-            observer: board))
-      }
-      self.uplinks = uplinks
+      try writer.start()
     } catch {
       throw .system(error)
     }
-    running = Monitor(buses.count)
-    let healthReaders = uplinks
-    board.onChange {
-      for uplink in healthReaders { uplink.healthChanged() }
+    beginUplinks(Set(configuration.uplinks.map(\.name)))
+    beginBuses(Set(configuration.buses.map(\.name)))
+    Log.notice(
+      "store \(hexadecimal(writer.journal.store, digits: 16)), epoch \(writer.journal.epoch), "
+        + "\(buses.count) buses, \(uplinks.count) destinations")
+  }
+
+  /// Goes over to another configuration: replaces only the parts that changed. Returns what was
+  /// wrong, `nil` if it was done. Either all of it is done or nothing.
+  func reload(_ new: AgentConfiguration) -> String? {
+    let difference = ConfigurationDifference(from: configuration, to: new)
+    guard difference.needsRestart.isEmpty else {
+      return "\(difference.needsRestart.joined(separator: ", ")) needs a restart"
+    }
+    let old = configuration
+    let change = JournalChange(new)
+    var bothChange = change
+    bothChange.destinations += JournalChange(old).destinations.filter {
+      !change.destinations.contains($0)
+    }
+    // First what can fail: from here on the store knows the new points and destinations as well.
+    guard writer.apply(bothChange, within: Self.changeSeconds) else {
+      return "the store could not keep the new definitions"
+    }
+    end(difference)
+    _ = writer.apply(change, within: Self.changeSeconds)
+    configuration = new
+    board.configure(new, renewing: difference)
+    for bus in buses { bus.intake.use(definitions: change.definitionsDigest) }
+    beginUplinks(difference.beginningUplinks)
+    beginBuses(difference.beginningBuses)
+    board.accept(
+      Event(
+        time: clock.now(), severity: .info, source: "agent",
+        detail: .configuration(
+          ConfigurationDetail(
+            old: hexadecimal(UInt64(JournalChange(old).definitionsDigest), digits: 8),
+            new: hexadecimal(UInt64(change.definitionsDigest), digits: 8)))))
+    return nil
+  }
+
+  /// Stops in order: no new readings, everything appended and synced, what is fresh delivered,
+  /// cursors saved. Blocks for 2 s at most; returns whether every step was done in its time.
+  func stop(reason: String) -> Bool {
+    for bus in buses { bus.cancel() }
+    let busDeadline = ContinuousClock.now + .seconds(Self.busStopSeconds)
+    for bus in buses { bus.waitForEnd(atMost: max(0, (busDeadline - .now) / .seconds(1))) }
+    let isFlushed = writer.flush(within: Self.flushSeconds, reason: reason)
+    let areStopped = stop(uplinks)
+    let isSealed = writer.seal(within: Self.sealSeconds)
+    return isFlushed && isSealed && areStopped
+  }
+
+  // MARK: Parts
+
+  private func beginBuses(_ names: Set<String>) {
+    let digest = JournalChange(configuration).definitionsDigest
+    for definition in configuration.buses where names.contains(definition.name) {
+      buses.append(BusPart(definition, board: board, clock: clock, definitions: digest))
     }
   }
+
+  private func beginUplinks(_ names: Set<String>) {
+    for destination in configuration.uplinks where names.contains(destination.name) {
+      let settings = UplinkSettings(destination, gateway: configuration.gateway.id)
+      do throws(SystemError) {
+        let uplink = try Uplink(
+          settings: settings, log: writer.journal, health: board, clock: clock, boot: boot,
+          observer: board)
+        try uplink.start()
+        uplinks.append(uplink)
+      } catch {
+        // The rest goes on; a board so short of threads or descriptors needs a restart anyway.
+        board.destination(settings.name, changedTo: "\(error)")
+      }
+    }
+    let running = uplinks
+    board.onChange {
+      for uplink in running { uplink.healthChanged() }
+    }
+  }
+
+  private func end(_ difference: ConfigurationDifference) {
+    let endingBuses = buses.filter { difference.endingBuses.contains($0.definition.name) }
+    buses.removeAll { difference.endingBuses.contains($0.definition.name) }
+    for bus in endingBuses { bus.cancel() }
+    let endingUplinks = uplinks.filter {
+      difference.endingUplinks.contains($0.name.description)
+    }
+    uplinks.removeAll { difference.endingUplinks.contains($0.name.description) }
+    _ = stop(endingUplinks)
+    for bus in endingBuses { bus.waitForEnd(atMost: Self.busStopSeconds) }
+  }
+
+  private func stop(_ ending: [Uplink]) -> Bool {
+    for uplink in ending { uplink.stop(withinMilliseconds: Self.uplinkStopMilliseconds) }
+    // One deadline for all: several that hang must not add up.
+    let deadline = ContinuousClock.now + .milliseconds(Self.uplinkStopMilliseconds)
+    let ends = ending.map { uplink in
+      uplink.waitForEnd(atMostMilliseconds: max(0, Int((deadline - .now) / .milliseconds(1))))
+    }
+    return ends.allSatisfy { $0 }
+  }
+
+  // MARK: Opening
 
   private static func openJournal(
     _ settings: JournalSettings, ring: SampleRing, clock: any TimeSource, board: HealthBoard
@@ -79,12 +173,9 @@ final class Agent {
     do throws(JournalError) {
       return try JournalWriter.open(settings, ring: ring, clock: clock, observer: board)
     } catch {
-      switch error {
-      case .lock(.held): throw .storeHeld(.held(directory: settings.directory, pid: error.pid))
-      case .lock, .storage:
-        // A broken disk must not silence the mine: deliver from memory, and say so.
-        board.store(changedTo: "\(error)")
-      }
+      if case .lock(let held) = error, case .held = held { throw .storeHeld(held) }
+      // A broken disk must not silence the mine: deliver from memory, and say so.
+      board.store(changedTo: "\(error)")
     }
     do throws(JournalError) {
       return try JournalWriter.inMemory(
@@ -105,47 +196,5 @@ final class Agent {
       let number = UInt32(String(decoding: text, as: UTF8.self), radix: 16)
     else { return BootID(rawValue: .random(in: .min ... .max)) }
     return BootID(rawValue: number)
-  }
-
-  /// Starts all parts.
-  func start() throws(AgentError) {
-    do throws(SystemError) {
-      try writer.start()
-      for uplink in uplinks { try uplink.start() }
-    } catch {
-      throw .system(error)
-    }
-    let running = running
-    polling = buses.map { bus in
-      Task.detached {
-        await bus.run()
-        running.update { $0 -= 1 }
-      }
-    }
-    Log.notice(
-      "store \(hexadecimal(writer.journal.store, digits: 16)), epoch \(writer.journal.epoch), "
-        + "\(buses.count) buses, \(uplinks.count) destinations")
-  }
-
-  /// Stops in order: no new readings, everything appended and synced, what is fresh delivered,
-  /// cursors saved. Blocks for 2 s at most; returns whether every step was done in its time.
-  func stop(reason: String) -> Bool {
-    for task in polling { task.cancel() }
-    // A bus that sits in a transaction is left to itself: its answer would come too late anyway.
-    _ = running.wait(atMost: Self.busStopSeconds) { $0 == 0 ? true : nil }
-    let isFlushed = writer.flush(within: Self.flushSeconds, reason: reason)
-    for uplink in uplinks { uplink.stop(withinMilliseconds: Self.uplinkStopMilliseconds) }
-    let areStopped = uplinks.map {
-      $0.waitForEnd(atMostMilliseconds: Self.uplinkStopMilliseconds)
-    }
-    let isSealed = writer.seal(within: Self.sealSeconds)
-    return isFlushed && isSealed && areStopped.allSatisfy { $0 }
-  }
-}
-
-extension JournalError {
-  /// The process that holds the store, where that is the error and it is known.
-  fileprivate var pid: Int? {
-    if case .lock(.held(_, let pid)) = self { pid } else { nil }
   }
 }

@@ -6,7 +6,7 @@ internal import Uplink
 
 /// Knows how every part is doing: samples, events and observers tell it, `health` asks it. What it
 /// is told goes on into the ring.
-final class HealthBoard: SampleSink, HealthSource, StoreObserver, UplinkObserver {
+final class HealthBoard: HealthSource, StoreObserver, UplinkObserver {
   private struct PartKey: Hashable {
     var kind: HealthReport.Part.Kind
     var name: String
@@ -14,12 +14,12 @@ final class HealthBoard: SampleSink, HealthSource, StoreObserver, UplinkObserver
 
   private struct State {
     /// In the configuration's order.
-    var parts: [HealthReport.Part]
+    var parts: [HealthReport.Part] = []
     /// Index into `parts`.
-    var places: [PartKey: Int]
+    var places: [PartKey: Int] = [:]
     var storeFault: String?
     /// Told when something changed.
-    var listeners: [@Sendable () -> Void] = []
+    var listener: (@Sendable () -> Void)?
   }
 
   private let ring: SampleRing
@@ -29,24 +29,53 @@ final class HealthBoard: SampleSink, HealthSource, StoreObserver, UplinkObserver
   init(configuration: AgentConfiguration, ring: SampleRing, clock: any TimeSource) {
     self.ring = ring
     self.clock = clock
-    let since = clock.now().wall
-    func part(_ kind: HealthReport.Part.Kind, _ name: String, fault: String?) -> HealthReport.Part {
-      HealthReport.Part(kind: kind, name: name, fault: fault, since: since, newestValue: nil)
-    }
-    // Nothing counts as healthy before it has shown that it works.
-    let parts =
-      configuration.buses.map { part(.bus, $0.name, fault: "starting") }
-      + configuration.buses.flatMap(\.devices).map { part(.device, $0.name, fault: "starting") }
-      + configuration.uplinks.map {
-        part(.destination, $0.name, fault: UplinkFault.connecting.rawValue)
-      }
-    let places = parts.enumerated().map { (PartKey(kind: $1.kind, name: $1.name), $0) }
-    state = Monitor(State(parts: parts, places: Dictionary(uniqueKeysWithValues: places)))
+    state = Monitor(State())
+    configure(configuration, renewing: ConfigurationDifference())
   }
 
-  /// Calls `listener` after every change of a fault, on the thread that noticed it.
+  /// Takes over the parts of a configuration. Those that were there before keep what is known of
+  /// them, unless they begin anew.
+  func configure(_ configuration: AgentConfiguration, renewing difference: ConfigurationDifference)
+  {
+    let since = clock.now().wall
+    let renewedDevices = Set(
+      configuration.buses.filter { difference.beginningBuses.contains($0.name) }
+        .flatMap(\.devices).map(\.name))
+    state.update { state in
+      func part(
+        _ kind: HealthReport.Part.Kind, _ name: String, _ fault: String, isRenewed: Bool
+      ) -> HealthReport.Part {
+        let key = PartKey(kind: kind, name: name)
+        if !isRenewed, let place = state.places[key] { return state.parts[place] }
+        return HealthReport.Part(
+          kind: kind, name: name, fault: fault, since: since, newestValue: nil)
+      }
+      // Nothing counts as healthy before it has shown that it works.
+      let starting = "starting"
+      let connecting = UplinkFault.connecting.rawValue
+      let parts =
+        configuration.buses.map {
+          part(.bus, $0.name, starting, isRenewed: difference.beginningBuses.contains($0.name))
+        }
+        + configuration.buses.flatMap(\.devices).map {
+          part(.device, $0.name, starting, isRenewed: renewedDevices.contains($0.name))
+        }
+        + configuration.uplinks.map {
+          part(
+            .destination, $0.name, connecting,
+            isRenewed: difference.beginningUplinks.contains($0.name))
+        }
+      state.parts = parts
+      let places = parts.enumerated().map { (PartKey(kind: $1.kind, name: $1.name), $0) }
+      state.places = Dictionary(uniqueKeysWithValues: places)
+    }
+    tellListener()
+  }
+
+  /// Calls `listener` after every change of a fault, on the thread that noticed it; in place of the
+  /// one before.
   func onChange(_ listener: @escaping @Sendable () -> Void) {
-    state.withLock { $0.listeners.append(listener) }
+    state.update { $0.listener = listener }
   }
 
   func report() -> HealthReport {
@@ -56,9 +85,9 @@ final class HealthBoard: SampleSink, HealthSource, StoreObserver, UplinkObserver
     }
   }
 
-  // MARK: SampleSink
+  // MARK: The field side
 
-  func accept(_ sample: Sample) {
+  func accept(_ sample: Sample, definitions: UInt32) {
     let isGood = sample.outcomes.contains { if case .good = $0.outcome { true } else { false } }
     if isGood {
       let time = sample.time.wall
@@ -71,7 +100,7 @@ final class HealthBoard: SampleSink, HealthSource, StoreObserver, UplinkObserver
       // The first good value ends "starting"; what is lost comes back by the driver's event.
       set(.device, sample.device.name, fault: nil, onlyIf: "starting")
     }
-    ring.accept(sample)
+    ring.accept(DefinedSample(sample, definitions: definitions))
   }
 
   func accept(_ event: Event) {
@@ -86,6 +115,11 @@ final class HealthBoard: SampleSink, HealthSource, StoreObserver, UplinkObserver
     ring.accept(event)
   }
 
+  /// A bus that could not even be made.
+  func bus(_ name: String, failed reason: String) {
+    set(.bus, name, fault: reason)
+  }
+
   // MARK: Observers
 
   func store(changedTo fault: String?) {
@@ -95,7 +129,7 @@ final class HealthBoard: SampleSink, HealthSource, StoreObserver, UplinkObserver
     }
     guard isNew else { return }
     if let fault { Log.error("store: \(fault)") } else { Log.notice("store: ok") }
-    tellListeners()
+    tellListener()
   }
 
   func destination(_ name: DestinationName, changedTo fault: String?) {
@@ -130,11 +164,12 @@ final class HealthBoard: SampleSink, HealthSource, StoreObserver, UplinkObserver
     } else {
       Log.notice("\(kind.rawValue) \(name): ok")
     }
-    tellListeners()
+    tellListener()
     return true
   }
 
-  private func tellListeners() {
-    for listener in state.withLock({ $0.listeners }) { listener() }
+  private func tellListener() {
+    let listener: (@Sendable () -> Void)? = state.withLock { $0.listener }
+    listener?()
   }
 }

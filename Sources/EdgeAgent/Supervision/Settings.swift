@@ -18,6 +18,15 @@ extension JournalSettings {
   }
 }
 
+extension JournalChange {
+  /// What the configuration says of destinations and points.
+  init(_ configuration: AgentConfiguration) {
+    self.init(
+      destinations: configuration.uplinks.map { DestinationName($0.name) },
+      definitions: PayloadEncoder.definitions(of: configuration.deviceDescriptions))
+  }
+}
+
 extension UplinkSettings {
   /// What the configuration says of a destination.
   init(_ uplink: UplinkConfiguration, gateway: String) {

@@ -12,6 +12,12 @@ enum Signals {
     pthread_sigmask(SIG_BLOCK, &set, nil)
   }
 
+  /// Lets the next one end the process at once.
+  static func unmask() {
+    var set = handledSet()
+    pthread_sigmask(SIG_UNBLOCK, &set, nil)
+  }
+
   /// Blocks until one arrives.
   static func next() -> Int32 {
     var set = handledSet()

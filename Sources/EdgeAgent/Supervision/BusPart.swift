@@ -1,0 +1,91 @@
+internal import Drivers
+internal import LinuxSystem
+internal import Telemetry
+
+/// Where a bus hands over what it reads: adds which definitions its points go by.
+final class BusIntake: SampleSink {
+  private let board: HealthBoard
+  private let definitions: Monitor<UInt32>
+
+  init(board: HealthBoard, definitions: UInt32) {
+    self.board = board
+    self.definitions = Monitor(definitions)
+  }
+
+  /// From now on the bus's points are described by other definitions; its own have not changed.
+  func use(definitions digest: UInt32) {
+    definitions.update { $0 = digest }
+  }
+
+  func accept(_ sample: Sample) {
+    board.accept(sample, definitions: definitions.withLock { $0 })
+  }
+
+  func accept(_ event: Event) { board.accept(event) }
+}
+
+/// A bus at work. It is made again, ever more slowly, as long as it can't be made.
+final class BusPart {
+  /// A process that may have no more threads now may have some when others have ended.
+  private static let retries: [Duration] = [.seconds(1), .seconds(5), .seconds(15), .seconds(60)]
+
+  let definition: ModbusBusDefinition
+  let intake: BusIntake
+  private let task: Task<Void, Never>
+  private let hasEnded = Monitor(false)
+
+  init(
+    _ definition: ModbusBusDefinition, board: HealthBoard, clock: any TimeSource,
+    definitions: UInt32
+  ) {
+    self.definition = definition
+    let intake = BusIntake(board: board, definitions: definitions)
+    self.intake = intake
+    task = Self.begin(definition, intake: intake, board: board, clock: clock, hasEnded)
+  }
+
+  private static func begin(
+    _ definition: ModbusBusDefinition, intake: BusIntake, board: HealthBoard,
+    clock: any TimeSource, _ hasEnded: Monitor<Bool>
+  ) -> Task<Void, Never> {
+    Task.detached {
+      await run(definition, intake: intake, board: board, clock: clock)
+      hasEnded.update { $0 = true }
+    }
+  }
+
+  private static func run(
+    _ definition: ModbusBusDefinition, intake: BusIntake, board: HealthBoard,
+    clock: any TimeSource
+  ) async {
+    var attempt = 0
+    while !Task.isCancelled {
+      if let bus = make(definition, intake: intake, board: board, clock: clock) {
+        await bus.run()
+      }
+      // Cancelled while it waits, it ends at the loop's head.
+      try? await Task.sleep(for: retries[min(attempt, retries.count - 1)])
+      attempt += 1
+    }
+  }
+
+  private static func make(
+    _ definition: ModbusBusDefinition, intake: BusIntake, board: HealthBoard,
+    clock: any TimeSource
+  ) -> ModbusBus? {
+    do throws(SystemError) {
+      return try ModbusBus(definition: definition, sink: intake, clock: clock)
+    } catch {
+      board.bus(definition.name, failed: "\(error)")
+      return nil
+    }
+  }
+
+  /// Ends polling after the transaction at hand; returns at once.
+  func cancel() { task.cancel() }
+
+  /// Blocks until it has ended, at most `seconds`. One that sits in a C call is left to itself.
+  func waitForEnd(atMost seconds: Double) {
+    _ = hasEnded.wait(atMost: seconds) { $0 ? true : nil }
+  }
+}

@@ -1,0 +1,70 @@
+import Foundation
+import TestSupport
+import Testing
+
+@Suite("Reloading")
+struct ReloadTests {
+  @Test("50 reloads under load, valid and invalid in turn, lose nothing and leave nothing behind")
+  func fifty() throws {
+    let rig = try Rig(scenario: Rig.sixteenBySixteen, stations: 16)
+    try rig.startAll()
+    let agent = try #require(rig.agent)
+    #expect(agent.waitForOutput("device sensor-16: ok"))
+    let path = rig.path + "/agent.yaml"
+    let original = try String(contentsOfFile: path, encoding: .utf8)
+    // A device's period changes: its bus and the definitions' digest do too.
+    let changed = original.replacingOccurrences(of: "location: x", with: "location: y")
+      .replacingOccurrences(
+        of: "ch4-1: { input: 0, type: float32",
+        with: "ch4-1: { location: 总回风, input: 0, type: float32")
+    try #require(changed != original)
+    var before: Counts?
+    for round in 1...50 {
+      // The first round opens what stays open from then on, such as the cursor's files.
+      if round == 4 { before = try Counts(of: agent) }
+      let text =
+        switch round % 3 {
+        case 0: original
+        case 1: changed
+        default: original + "\nnonsense: true\n"
+        }
+      try text.write(toFile: path, atomically: true, encoding: .utf8)
+      agent.reload()
+      let wanted = (round + 1) * 2 / 3
+      let word = round % 3 == 2 ? "is wrong; nothing changed" : "reloaded"
+      let count = round % 3 == 2 ? (round + 1) / 3 : wanted
+      #expect(
+        eventually(within: 10) {
+          agent.output.components(separatedBy: word).count - 1 >= count
+        }, "round \(round)")
+    }
+    let first = try #require(before)
+    #expect(eventually(within: 10) { (try? Counts(of: agent))?.threads == first.threads })
+    #expect(eventually(within: 10) { (try? Counts(of: agent))?.descriptors == first.descriptors })
+    let after = try Counts(of: agent)
+    #expect(after.anonymousKiB < first.anonymousKiB + 2048)
+    let account = try rig.finish()
+    #expect(account.number("truth", "lost") == 0)
+    #expect(account.number("truth", "invented") == 0)
+    #expect(account.problems == [])
+  }
+}
+
+/// What a process has open.
+struct Counts {
+  var threads: Int
+  var descriptors: Int
+  var anonymousKiB: Int
+
+  init(of program: Program) throws {
+    let process = "/proc/\(program.process.processIdentifier)"
+    let status = try String(contentsOfFile: process + "/status", encoding: .utf8)
+    func field(_ name: String) -> Int {
+      let line = status.split(separator: "\n").first { $0.hasPrefix(name + ":") } ?? ""
+      return Int(line.split(whereSeparator: { !$0.isNumber }).first ?? "") ?? -1
+    }
+    threads = field("Threads")
+    anonymousKiB = field("RssAnon")
+    descriptors = try FileManager.default.contentsOfDirectory(atPath: process + "/fd").count
+  }
+}
