@@ -60,14 +60,15 @@ struct ModbusRTUBusTests {
       request.unit == 2 ? [] : [.send(request.registers(UInt16(request.unit)))]
     }
     defer { slave.stop() }
-    let devices = (1...4).map { fast("unit-\($0)", unit: UInt8($0), every: 300) }
-    var definition = bus(line(slave.path), timeout: 100)
+    let devices = (1...4).map { fast("unit-\($0)", unit: UInt8($0), every: 1000) }
+    var definition = bus(line(slave.path), timeout: 400)
     definition.devices = devices
     try await withBus(definition) { bus, sink in
       await eventually("the silent one is offline, the others go on") {
-        sink.reasons(of: "unit-2").contains(.offline) && sink.values(of: "unit-4").count >= 8
+        sink.reasons(of: "unit-2").contains(.offline) && sink.values(of: "unit-4").count >= 5
       }
-      #expect(sink.reasons(of: "unit-2").prefix(3) == [.timeout, .timeout, .timeout])
+      let asked = sink.reasons(of: "unit-2").filter { $0 != .notRead }
+      #expect(asked.prefix(3) == [.timeout, .timeout, .timeout])
       #expect(sink.states(of: "unit-2") == ["lost"])
       for unit: UInt64 in [1, 3, 4] {
         #expect(Set(sink.values(of: "unit-\(unit)")) == [.uint(unit)])

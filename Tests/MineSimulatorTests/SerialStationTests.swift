@@ -98,7 +98,7 @@ struct SerialStationTests {
   @Test("A silent unit keeps silent, a unit that is nobody's too, and the other answers")
   func silence() throws {
     let truth = try serve(faults: "[ { device: a, from: 0s, to: 1d, kind: silent } ]") { master in
-      master.timeout(milliseconds: 100)
+      master.timeout(milliseconds: 500)
       #expect(master.input(0, 1) == nil)
       #expect(errno == ETIMEDOUT)
       master.unit(9)
