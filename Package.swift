@@ -106,7 +106,7 @@ let package = Package(
       name: "EdgeAgentTests",
       dependencies: [
         "EdgeAgent", "ConfigurationFile", "Drivers", "Buffering", "Uplink", "Telemetry",
-        "TestSupport",
+        "LinuxSystem", "TestSupport",
       ]),
     .testTarget(
       name: "MineSimulatorTests",
@@ -119,6 +119,7 @@ let package = Package(
         "EdgeReceive", "Telemetry", "TestSupport",
         .product(name: "ArgumentParser", package: "swift-argument-parser"),
       ]),
+    .testTarget(name: "TidyTests", dependencies: ["Telemetry", "TestSupport"]),
     .testTarget(
       name: "IntegrationTests",
       dependencies: ["Telemetry", "LinuxSystem", "TestSupport"]),

@@ -3,8 +3,8 @@
 struct YAMLTree: ~Copyable {
   /// Deeper than any real file; libyaml's time grows with the square of the depth.
   static let maximumDepth = 32
-  /// Twenty times what the 256 points of a large gateway need, each written out in full (18 events);
-  /// bounds the tree's memory.
+  /// Twenty times what the 256 points of a large gateway need, each written out in full (18
+  /// events); bounds the tree's memory.
   static let maximumEvents = 100_000
 
   private let events: YAMLEvents

@@ -15,9 +15,10 @@ struct EdgeReceiveCommand: ParsableCommand {
       edge-receive --store FILE --verify [--truth FILE] [--since UNIXMS]... [--json]
       """,
     discussion: """
-      Receiving, it prints 'ready' once subscribed and goes on until SIGTERM or SIGINT. Its session \
-      with the broker is persistent (MQTT 5, one day): give each receiver its own --client-id, and \
-      let the broker queue without limit (mosquitto: max_queued_messages 0, persistence true).
+      Receiving, it prints 'ready' once subscribed and goes on until SIGTERM or SIGINT. Its \
+      session with the broker is persistent (MQTT 5, one day): give each receiver its own \
+      --client-id, and let the broker queue without limit (mosquitto: max_queued_messages 0, \
+      persistence true).
 
       Verifying, it exits with 0 only if everything is accounted for, with 1 if batches, epochs or \
       served values are missing without explanation, readings are out of order, two contents came \

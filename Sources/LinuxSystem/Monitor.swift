@@ -1,9 +1,9 @@
 internal import CLinux
 internal import Glibc
 
-/// State behind a mutex with a condition to wait on. Used in place of `Synchronization.Mutex`, which
-/// has no condition, and whose lock the thread sanitizer can't see on Linux: it reports every access
-/// as a race.
+/// State behind a mutex with a condition to wait on. Used in place of `Synchronization.Mutex`,
+/// which has no condition, and whose lock the thread sanitizer can't see on Linux: it reports every
+/// access as a race.
 public final class Monitor<State>: @unchecked Sendable {
   // Guarded by `mutex`, which every access below holds.
   private var state: State

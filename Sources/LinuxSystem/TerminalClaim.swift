@@ -19,7 +19,7 @@ public struct TerminalClaim: ~Copyable {
       guard isatty(descriptor) == 1 else {
         throw SystemError(call: "isatty", subject: path, code: ENOTTY)
       }
-      try systemCall("flock", on: path) { CLinux_try_lock(descriptor) }
+      try tryLock(descriptor, path: path)
     } catch {
       close(descriptor)
       throw error

@@ -11,7 +11,7 @@ final class StoreFaults: StoreObserver {
   func store(changedTo fault: String?) { faults.withLock { $0.append(fault) } }
 }
 
-@Suite("The journal's writer")
+@Suite("The journal's writer", .ownThread)
 struct WriterTests {
   let clock = ManualClock()
   let faults = StoreFaults()
@@ -34,16 +34,14 @@ struct WriterTests {
   }
 
   /// Waits until `count` samples can be read.
-  func samples(_ count: Int, of journal: Journal) -> [StoredSample] {
-    let wake = try? EventFD()
-    if let wake { journal.wake(wake) }
-    let deadline = ContinuousClock.now + .seconds(20)
+  func samples(_ count: Int, of journal: Journal) throws -> [StoredSample] {
     var samples: [StoredSample] = []
     let reader = journal.reader(of: .data, for: StoreUnderTest.province, from: .start)
-    while samples.count < count, .now < deadline {
+    try waitUntil("\(count) samples in the journal") {
       while let next = reader.next(before: nil) {
         if case .samples(let more) = next.batch.body { samples += more }
       }
+      return samples.count >= count
     }
     return samples
   }
@@ -53,10 +51,15 @@ struct WriterTests {
   func wholeWay() throws {
     let disk = SimulatedDisk()
     let writer = try writer(disk)
+    let wake = try EventFD()
+    writer.journal.wake(wake)
     try writer.start()
     for index in 0..<100 { writer.ring.accept(defined(index)) }
-    let read = samples(100, of: writer.journal)
+    let read = try samples(100, of: writer.journal)
     #expect(read.map { $0.outcomes[0].outcome } == (0..<100).map { .good(.int(Int64($0))) })
+    let start = ContinuousClock.now
+    wake.wait(forMilliseconds: 20_000)
+    #expect(ContinuousClock.now - start < .seconds(10), "readers were not woken")
     #expect(writer.flush(within: 10, reason: "SIGTERM"))
     #expect(writer.seal(within: 10))
     let next = try StoreUnderTest(disk.afterKill())
@@ -71,12 +74,12 @@ struct WriterTests {
     let writer = try writer(disk)
     try writer.start()
     writer.ring.accept(defined(0))
-    _ = samples(1, of: writer.journal)
+    _ = try samples(1, of: writer.journal)
     disk.fail(.write, code: 28, lasting: true)
     for index in 1..<20 { writer.ring.accept(defined(index)) }
-    while faults.faults.withLock({ $0.last ?? nil }) == nil {}
+    try waitUntil("the fault") { faults.faults.withLock { $0.last ?? nil } != nil }
     disk.heal()
-    let read = samples(20, of: writer.journal)
+    let read = try samples(20, of: writer.journal)
     #expect(read.map { $0.outcomes[0].outcome } == (0..<20).map { .good(.int(Int64($0))) })
     #expect(writer.flush(within: 10, reason: "test"))
     #expect(writer.seal(within: 10))

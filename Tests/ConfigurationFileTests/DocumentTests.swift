@@ -32,8 +32,8 @@ private func withDirectory(_ body: (String) throws -> Void) throws {
   try body(path)
 }
 
-/// Far above what a bounded reader takes on a busy machine under a sanitizer, far below what libyaml
-/// takes for 200,000 brackets (over a minute).
+/// Far above what a bounded reader takes on a busy machine under a sanitizer, far below what
+/// libyaml takes for 200,000 brackets (over a minute).
 private let soon = Duration.seconds(15)
 
 @Suite("Documents")

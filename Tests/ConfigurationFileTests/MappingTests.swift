@@ -88,7 +88,8 @@ struct MappingTests {
     #expect(decode("m: idle") { $0.take("m")?.choice(Mode.self) }.value == .idle)
     #expect(
       decode("m: ilde") { $0.take("m")?.choice(Mode.self, "a mode") }.messages == [
-        "f:1:4: m: \"ilde\" is not a mode; did you mean idle? one of producing, repair, idle is expected"
+        "f:1:4: m: \"ilde\" is not a mode; "
+          + "did you mean idle? one of producing, repair, idle is expected"
       ])
   }
 

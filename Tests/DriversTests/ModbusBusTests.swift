@@ -66,7 +66,7 @@ struct ModbusBusTests {
       .bool(true), .bool(true),
     ]
     try await withBus(bus(port: slave.port, device("d", unit: 1, points: points))) { bus, sink in
-      await eventually("every point is read three times") {
+      try await waitUntil("every point is read three times") {
         points.indices.allSatisfy { sink.goodValues(of: "d", point: $0).count >= 3 }
       }
       for (index, value) in expected.enumerated() {
@@ -86,7 +86,7 @@ struct ModbusBusTests {
     defer { closed.stop() }
     try await withBus(bus(port: closed.port, fast("lost", unit: 1))) { _, lost in
       try await withBus(bus(port: slave.port, fast("d", unit: 1))) { _, sink in
-        await eventually("one is read, the other says why not") {
+        try await waitUntil("one is read, the other says why not") {
           sink.goodValues(of: "d").count >= 10 && lost.reasons(of: "lost").count >= 10
         }
         #expect(Set(sink.goodValues(of: "d")) == [.uint(5)])
@@ -100,10 +100,10 @@ struct ModbusBusTests {
     let server = try ScriptedServer { [.send($0.registers(9))] }
     defer { server.stop() }
     try await withBus(bus(port: server.port, fast("d", unit: 1))) { _, sink in
-      await eventually("the device is lost") { sink.states(of: "d") == ["lost"] }
+      try await waitUntil("the device is lost") { sink.states(of: "d") == ["lost"] }
       #expect(sink.states(of: "station") == ["closed"])
       try server.listen()
-      await eventually("values come") { sink.goodValues(of: "d").count >= 3 }
+      try await waitUntil("values come") { sink.goodValues(of: "d").count >= 3 }
       #expect(sink.states(of: "d") == ["lost", "recovered"])
       #expect(sink.states(of: "station") == ["closed", "open"])
     }
@@ -116,10 +116,12 @@ struct ModbusBusTests {
     let alive = device("alive", unit: 1, points: [point(0, every: 300)])
     let dead = device("dead", unit: 2, points: [point(0, every: 300)])
     try await withBus(bus(port: server.port, timeout: 200, alive, dead)) { bus, sink in
-      await eventually("the dead unit is offline") {
+      try await waitUntil("the dead unit is offline") {
         sink.reasons(of: "dead").contains(.offline) && sink.goodValues(of: "alive").count >= 6
       }
-      #expect(sink.reasons(of: "dead").prefix(3) == [.timeout, .timeout, .timeout])
+      // Where the machine stalls a turn may be passed over; what was asked had no answer.
+      let asked = sink.reasons(of: "dead").filter { $0 != .notRead }
+      #expect(asked.prefix(3) == [.timeout, .timeout, .timeout])
       #expect(sink.states(of: "dead") == ["lost"])
       #expect(!sink.reasons(of: "alive").contains(.timeout))
       #expect(bus.counters.connects == 1)
@@ -139,7 +141,7 @@ struct ModbusBusTests {
     }
     defer { server.stop() }
     try await withBus(bus(port: server.port, timeout: 200, fast("d", unit: 1))) { bus, sink in
-      await eventually("several answers were late") {
+      try await waitUntil("several answers were late") {
         bus.counters.lateAnswers >= 3 && sink.goodValues(of: "d").count >= 7
       }
       for case .uint(let number) in sink.goodValues(of: "d") {
@@ -161,7 +163,7 @@ struct ModbusBusTests {
     }
     defer { server.stop() }
     try await withBus(bus(port: server.port, timeout: 200, fast("d", unit: 1))) { bus, sink in
-      await eventually("both faults were met and survived") {
+      try await waitUntil("both faults were met and survived") {
         let reasons = sink.reasons(of: "d")
         return reasons.count { $0 == .busClosed } >= 2 && reasons.count { $0 == .timeout } >= 2
           && sink.goodValues(of: "d").count >= 4
@@ -175,7 +177,7 @@ struct ModbusBusTests {
     let server = try ScriptedServer.listening { [.send($0.exception(6))] }
     defer { server.stop() }
     try await withBus(bus(port: server.port, fast("d", unit: 1))) { bus, sink in
-      await eventually("several cycles") { sink.reasons(of: "d").count >= 6 }
+      try await waitUntil("several cycles") { sink.reasons(of: "d").count >= 6 }
       #expect(Set(sink.reasons(of: "d")).subtracting([.notRead]) == [.exception(6)])
       #expect(bus.counters.timeouts == 0)
     }
@@ -188,7 +190,7 @@ struct ModbusBusTests {
     defer { slave.stop() }
     let points = [point("a", .holding, 0, every: 50), point("b", .holding, 12, every: 50)]
     try await withBus(bus(port: slave.port, device("d", unit: 1, points: points))) { _, sink in
-      await eventually("both points have outcomes") {
+      try await waitUntil("both points have outcomes") {
         sink.goodValues(of: "d").count >= 3 && sink.reasons(of: "d", point: 1).count >= 3
       }
       #expect(sink.reasons(of: "d").filter { $0 != .notRead }.isEmpty)
@@ -205,7 +207,7 @@ struct ModbusBusTests {
     defer { server.stop() }
     let slow = device("d", unit: 1, points: [point(0, every: 200)])
     try await withBus(bus(port: server.port, slow)) { bus, sink in
-      await eventually("several cycles") { sink.goodValues(of: "d").count >= 4 }
+      try await waitUntil("several cycles") { sink.goodValues(of: "d").count >= 4 }
       #expect(sink.reasons(of: "d").filter { $0 != .notRead }.isEmpty)
       #expect(sink.states(of: "station") == ["open"])
       #expect(bus.counters.connects >= 4)
@@ -221,11 +223,11 @@ struct ModbusBusTests {
     defer { slave.stop() }
     let start = ContinuousClock.now
     try await withBus(bus(port: slave.port, hourly)) { _, sink in
-      await eventually("read once") { sink.goodValues(of: "d").count == 1 }
+      try await waitUntil("read once") { sink.goodValues(of: "d").count == 1 }
     }
     try await withBus(bus(port: closed.port, hourly)) { _, sink in
-      await eventually("refused once") { sink.reasons(of: "d").count == 1 }
+      try await waitUntil("refused once") { sink.reasons(of: "d").count == 1 }
     }
-    #expect(start.duration(to: .now) < patience)
+    #expect(start.duration(to: .now) < .seconds(patienceSeconds))
   }
 }

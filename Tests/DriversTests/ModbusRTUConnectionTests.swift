@@ -5,7 +5,7 @@ import Testing
 
 @testable import Drivers
 
-@Suite("Modbus RTU connection")
+@Suite("Modbus RTU connection", .ownThread)
 struct ModbusRTUConnectionTests {
   private let request = ReadRequest(table: .holding, address: 4, count: 2)
   private let soon = Duration.milliseconds(300)
@@ -162,7 +162,7 @@ struct ModbusRTUConnectionTests {
   }
 }
 
-@Suite("Opening a serial port")
+@Suite("Opening a serial port", .ownThread)
 struct SerialPortTests {
   private func failure(_ path: String) -> ConnectError? {
     do throws(ConnectError) {

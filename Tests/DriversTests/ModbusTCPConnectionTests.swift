@@ -5,11 +5,11 @@ import TestSupport
 
 @testable import Drivers
 
-@Suite("Modbus TCP connection")
+@Suite("Modbus TCP connection", .ownThread)
 struct ModbusTCPConnectionTests {
   private let request = ReadRequest(table: .holding, address: 4, count: 2)
   private let soon = Duration.milliseconds(400)
-  private let enough = patience
+  private let enough = Duration.seconds(patienceSeconds)
 
   @Test("libmodbus's slave answers all four tables")
   func readsFromLibmodbus() throws {
@@ -21,7 +21,8 @@ struct ModbusTCPConnectionTests {
     var connection = try ModbusTCPConnection.open(host: "localhost", port: slave.port)
     let read = { (connection: inout ModbusTCPConnection, table, address, count) in
       try connection.read(
-        ReadRequest(table: table, address: address, count: count), unit: 1, timeout: patience)
+        ReadRequest(table: table, address: address, count: count), unit: 1,
+        timeout: .seconds(patienceSeconds))
     }
     #expect(try read(&connection, ModbusTable.coil, 0, 3) == .values([1, 0, 1]))
     #expect(try read(&connection, .discrete, 1, 1) == .values([1]))
@@ -90,7 +91,7 @@ struct ModbusTCPConnectionTests {
 
   @Test("A frame that stops short of its length is a time-out that broke off")
   func timesOutOnATruncatedFrame() throws {
-    let error = try failure { [.send(Array($0.registers(1).dropLast()))] }
+    let error = try failure(within: soon) { [.send(Array($0.registers(1).dropLast()))] }
     #expect(error == .timeout(brokeOff: true))
   }
 
@@ -199,13 +200,14 @@ struct ModbusTCPConnectionTests {
 
   /// How reading from a server that answers so fails.
   private func failure(
+    within timeout: Duration = .seconds(patienceSeconds),
     _ answer: @escaping @Sendable (ScriptedServer.Request) -> [ScriptedServer.Step]
   ) throws -> TransactionError? {
     let server = try ScriptedServer.listening(answer: answer)
     defer { server.stop() }
     var connection = try ModbusTCPConnection.open(host: "127.0.0.1", port: server.port)
     do throws(TransactionError) {
-      let answer = try connection.read(request, unit: 3, timeout: soon)
+      let answer = try connection.read(request, unit: 3, timeout: timeout)
       Issue.record("\(answer) was accepted")
       return nil
     } catch {

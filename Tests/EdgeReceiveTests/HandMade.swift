@@ -97,7 +97,9 @@ struct HandMade {
   func timeGap(_ seq: Int, from: Int64, to: Int64, reason: String) -> ArrivedMessage {
     event(
       seq, "gap",
-      ",\"stream\":\"data\",\"from\":\(from + offset),\"to\":\(to + offset),\"reason\":\"\(reason)\""
+      """
+      ,"stream":"data","from":\(from + offset),"to":\(to + offset),"reason":"\(reason)"
+      """
     )
   }
 

@@ -1,22 +1,30 @@
 import Foundation
+import TestSupport
 import Testing
 
 @testable import EdgeReceive
 
-@Suite(.serialized) struct ReceiverTests {
+@Suite(.serialized, .ownThread) struct ReceiverTests {
   private let mine = HandMade()
   private let broker: Broker
+  private let directory: TemporaryDirectory
   private let store: String
 
   init() throws {
-    broker = try Broker()
-    store = broker.directory.appendingPathComponent("store.sqlite").path
+    broker = try Broker(keepsSessions: true)
+    directory = try TemporaryDirectory()
+    store = directory.file("store.sqlite")
   }
 
-  private func receiver(_ more: [String] = []) throws -> ReceiverProcess {
-    let receiver = try ReceiverProcess(
-      ["--url", "mqtt://127.0.0.1:\(broker.port)", "--store", store] + more, in: broker.directory)
-    try receiver.waitUntilReady()
+  /// An `edge-receive` as users run it, that may not be ready yet.
+  private func startReceiver(_ more: [String] = []) throws -> ChildProcess {
+    try ChildProcess(
+      Programs.receiver, ["--url", "mqtt://127.0.0.1:\(broker.port)", "--store", store] + more)
+  }
+
+  private func receiver(_ more: [String] = []) throws -> ChildProcess {
+    let receiver = try startReceiver(more)
+    try receiver.waitUntilItPrints("ready\n")
     return receiver
   }
 
@@ -46,10 +54,8 @@ import Testing
 
   /// The exit code and output of `--verify`.
   private func verify(_ more: [String] = []) throws -> (code: Int32, text: String) {
-    let output = broker.directory.appendingPathComponent("account")
-    let code = try run(
-      edgeReceive, ["--store", store, "--verify"] + more, output: output.path)
-    return (code, try String(contentsOf: output, encoding: .utf8))
+    let result = try ChildProcess.run(Programs.receiver, ["--store", store, "--verify"] + more)
+    return (result.status, result.output)
   }
 
   @Test("Nothing is lost while the broker restarts, nor while the receiver does")
@@ -120,16 +126,16 @@ import Testing
         "{\"time\":\(HandMade.wall + Int64(mono)),\"mono\":\(mono),\"device\":\"return-air\","
         + "\"values\":{\"ch4\":0.\(seq)1}}\n"
     }
-    let file = broker.directory.appendingPathComponent("truth.jsonl")
+    let file = directory.file("truth.jsonl")
     // A simulator that was killed may leave half a line.
-    try Data((lines.joined() + "{\"time\":1").utf8).write(to: file)
-    let whole = try verify(["--truth", file.path])
+    try write(lines.joined() + "{\"time\":1", to: file)
+    let whole = try verify(["--truth", file])
     #expect(whole.code == 0)
     #expect(whole.text.contains("truth: served 3, delivered 3, lost 0, invented 0"))
 
     let more = lines.joined() + lines[1].replacingOccurrences(of: "0.21", with: "0.22")
-    try Data(more.utf8).write(to: file)
-    let lost = try verify(["--truth", file.path])
+    try write(more, to: file)
+    let lost = try verify(["--truth", file])
     #expect(lost.code == 1)
     #expect(lost.text.contains("truth: served 4, delivered 3, lost 1, invented 0"))
   }
@@ -157,7 +163,7 @@ import Testing
     try publish(1...2)
     try publish(2...2)
     try waitUntil("the table shows what came") {
-      receiver.text.contains(
+      receiver.output.contains(
         "points 1 live 2 history 0 bad 0 repeats 1 malformed 0 gateways: gw-1 online")
     }
     #expect(try receiver.stop() == 0)
@@ -167,20 +173,18 @@ import Testing
   @Test("A receiver that starts before the broker becomes ready when it is there")
   func waitsForBroker() throws {
     try broker.stop()
-    let receiver = try ReceiverProcess(
-      ["--url", "mqtt://127.0.0.1:\(broker.port)", "--store", store], in: broker.directory)
-    try waitUntil("the store is made") { FileManager.default.fileExists(atPath: store) }
+    let receiver = try startReceiver()
+    try waitUntil("the store is made") { access(store, F_OK) == 0 }
     try broker.start()
-    try receiver.waitUntilReady()
+    try receiver.waitUntilItPrints("ready\n")
     #expect(try receiver.stop() == 0)
   }
 
   @Test("A receiver that waits for a broker stops when asked to")
   func stopsWhileWaiting() throws {
     try broker.stop()
-    let receiver = try ReceiverProcess(
-      ["--url", "mqtt://127.0.0.1:\(broker.port)", "--store", store], in: broker.directory)
-    try waitUntil("the store is made") { FileManager.default.fileExists(atPath: store) }
+    let receiver = try startReceiver()
+    try waitUntil("the store is made") { access(store, F_OK) == 0 }
     #expect(try receiver.stop() == 0)
   }
 

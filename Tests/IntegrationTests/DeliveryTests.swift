@@ -3,7 +3,7 @@ import TestSupport
 import Testing
 
 /// The whole way on real parts, accounted value by value against what the simulator served.
-@Suite("From the slaves to the subscriber")
+@Suite("From the slaves to the subscriber", .ownThread)
 struct DeliveryTests {
   @Test("A broker that is away for 20 s costs nothing, and live data comes first when it is back")
   func brokerAway() throws {
@@ -11,7 +11,7 @@ struct DeliveryTests {
     try rig.startAll()
     let start = ContinuousClock.now
     reach(start + .seconds(20))
-    rig.broker.stop()
+    try rig.broker.stop()
     reach(start + .seconds(40))
     try rig.broker.start()
     let back = unixMilliseconds()
@@ -38,7 +38,7 @@ struct DeliveryTests {
     try rig.startAll()
     let start = ContinuousClock.now
     reach(start + .seconds(20))
-    rig.broker.stop()
+    try rig.broker.stop()
     reach(start + .seconds(30))
     let killed = unixMilliseconds()
     rig.agent?.kill()
@@ -108,14 +108,14 @@ struct DeliveryTests {
     let rig = try Rig(scenario: Rig.sixteenBySixteen + faults, stations: 16)
     try rig.startSimulator()
     let agent = try rig.startAgent()
-    #expect(agent.waitForOutput("destination province: refused"))
-    #expect(agent.waitForOutput("device sensor-3: refused"))
+    try agent.waitUntilItPrints("destination province: refused")
+    try agent.waitUntilItPrints("device sensor-3: refused")
     try rig.broker.start()
     try rig.startReceiver()
-    #expect(agent.waitForOutput("destination province: ok"))
-    #expect(eventually(within: 10) { rig.health().contains("\"device/sensor-3\":\"refused\"") })
-    #expect(agent.waitForOutput("device sensor-3: ok", within: 30))
-    #expect(eventually(within: 10) { rig.health().contains("\"healthy\":true") })
+    try agent.waitUntilItPrints("destination province: ok")
+    try waitUntil("health says so") { rig.health().contains("\"device/sensor-3\":\"refused\"") }
+    try agent.waitUntilItPrints("device sensor-3: ok")
+    try waitUntil("health says so") { rig.health().contains("\"healthy\":true") }
     let account = try rig.finish()
     #expect(account.number("truth", "lost") == 0)
     #expect(account.problems == [])

@@ -2,16 +2,16 @@ import Foundation
 import TestSupport
 import Testing
 
-@Suite("Reloading")
+@Suite("Reloading", .ownThread)
 struct ReloadTests {
   @Test("50 reloads under load, valid and invalid in turn, lose nothing and leave nothing behind")
   func fifty() throws {
     let rig = try Rig(scenario: Rig.sixteenBySixteen, stations: 16)
     try rig.startAll()
     let agent = try #require(rig.agent)
-    #expect(agent.waitForOutput("device sensor-16: ok"))
+    try agent.waitUntilItPrints("device sensor-16: ok")
     let path = rig.path + "/agent.yaml"
-    let original = try String(contentsOfFile: path, encoding: .utf8)
+    let original = text(of: path)
     // A device's period changes: its bus and the definitions' digest do too.
     let changed = original.replacingOccurrences(of: "location: x", with: "location: y")
       .replacingOccurrences(
@@ -22,25 +22,26 @@ struct ReloadTests {
     for round in 1...50 {
       // The first round opens what stays open from then on, such as the cursor's files.
       if round == 4 { before = try Counts(of: agent) }
-      let text =
+      let configuration =
         switch round % 3 {
         case 0: original
         case 1: changed
         default: original + "\nnonsense: true\n"
         }
-      try text.write(toFile: path, atomically: true, encoding: .utf8)
-      agent.reload()
+      try write(configuration, to: path)
+      agent.send(SIGHUP)
       let wanted = (round + 1) * 2 / 3
       let word = round % 3 == 2 ? "is wrong; nothing changed" : "reloaded"
       let count = round % 3 == 2 ? (round + 1) / 3 : wanted
-      #expect(
-        eventually(within: 10) {
-          agent.output.components(separatedBy: word).count - 1 >= count
-        }, "round \(round)")
+      try waitUntil("round \(round)") {
+        agent.errors.components(separatedBy: word).count - 1 >= count
+      }
     }
     let first = try #require(before)
-    #expect(eventually(within: 10) { (try? Counts(of: agent))?.threads == first.threads })
-    #expect(eventually(within: 10) { (try? Counts(of: agent))?.descriptors == first.descriptors })
+    try waitUntil("no thread is left") { try Counts(of: agent).threads == first.threads }
+    try waitUntil("no descriptor is left") {
+      try Counts(of: agent).descriptors == first.descriptors
+    }
     let after = try Counts(of: agent)
     #expect(after.anonymousKiB < first.anonymousKiB + 2048)
     let account = try rig.finish()
@@ -56,9 +57,9 @@ struct Counts {
   var descriptors: Int
   var anonymousKiB: Int
 
-  init(of program: Program) throws {
-    let process = "/proc/\(program.process.processIdentifier)"
-    let status = try String(contentsOfFile: process + "/status", encoding: .utf8)
+  init(of program: ChildProcess) throws {
+    let process = "/proc/\(program.id)"
+    let status = text(of: process + "/status")
     func field(_ name: String) -> Int {
       let line = status.split(separator: "\n").first { $0.hasPrefix(name + ":") } ?? ""
       return Int(line.split(whereSeparator: { !$0.isNumber }).first ?? "") ?? -1

@@ -6,10 +6,10 @@ import Testing
 final class Rig {
   let directory: TemporaryDirectory
   let broker: Broker
-  let stationPorts: Int
-  private(set) var simulator: Program?
-  private(set) var agent: Program?
-  private var receiver: Program?
+  let stationPorts: UInt16
+  private(set) var simulator: ChildProcess?
+  private(set) var agent: ChildProcess?
+  private var receiver: ChildProcess?
 
   var path: String { directory.path }
   var truth: String { path + "/served.jsonl" }
@@ -36,27 +36,19 @@ final class Rig {
 
     """
 
-  init(scenario: String, stations: Int) throws {
+  init(scenario: String, stations: UInt16) throws {
     directory = try TemporaryDirectory()
-    let ports = Ports.free(stations + 1)
-    broker = try Broker(port: ports, directory: directory.path)
-    stationPorts = ports + 1
-    try scenario.write(toFile: path + "/scenario.yaml", atomically: true, encoding: .utf8)
+    broker = try Broker(keepsSessions: true, starts: false)
+    stationPorts = try LoopbackPorts.free(stations)
+    try write(scenario, to: path + "/scenario.yaml")
     try writeConfiguration()
   }
 
-  deinit {
-    receiver?.kill()
-    agent?.kill()
-    simulator?.kill()
-    broker.stop()
-  }
-
   private func writeConfiguration() throws {
-    let (status, buses) = try Program.run(
-      Program.own("mine-simulator"),
+    let plan = try ChildProcess.run(
+      Programs.simulator,
       ["agent-configuration", path + "/scenario.yaml", "--ports-from", "\(stationPorts)"])
-    guard status == 0 else { throw RigError(description: "the scenario is wrong") }
+    try #require(plan.status == 0, "\(plan.errors)")
     let head = """
       gateway: { id: gw-test, mine: "520201000123", region: "520201", name: test }
       storage:
@@ -69,35 +61,33 @@ final class Rig {
           url: mqtt://127.0.0.1:\(broker.port)
 
       """
-    try (head + String(decoding: buses, as: UTF8.self))
-      .write(toFile: path + "/agent.yaml", atomically: true, encoding: .utf8)
+    try write(head + plan.output, to: path + "/agent.yaml")
   }
 
   // MARK: Parts
 
   func startSimulator() throws {
-    let simulator = try Program(
-      Program.own("mine-simulator"),
+    let simulator = try ChildProcess(
+      Programs.simulator,
       [
         "run", path + "/scenario.yaml", "--truth", truth, "--ports-from", "\(stationPorts)",
-      ], log: path + "/simulator.log")
+      ])
     self.simulator = simulator
-    try #require(simulator.waitForOutput("ready"), "\(simulator.output)")
+    try simulator.waitUntilItPrints("ready\n")
   }
 
   func startReceiver() throws {
-    let receiver = try Program(
-      Program.own("edge-receive"),
-      ["--url", "mqtt://127.0.0.1:\(broker.port)", "--store", received],
-      log: path + "/receive.log")
+    let receiver = try ChildProcess(
+      Programs.receiver,
+      ["--url", "mqtt://127.0.0.1:\(broker.port)", "--store", received])
     self.receiver = receiver
-    try #require(receiver.waitForOutput("ready"), "\(receiver.output)")
+    try receiver.waitUntilItPrints("ready\n")
   }
 
   @discardableResult
-  func startAgent() throws -> Program {
-    let agent = try Program(
-      Program.own("edge-agent"), ["run", "-c", path + "/agent.yaml"], log: path + "/agent.log",
+  func startAgent() throws -> ChildProcess {
+    let agent = try ChildProcess(
+      Programs.agent, ["run", "-c", path + "/agent.yaml"],
       environment: ["EDGE_AGENT_BOARDS": Self.boards])
     self.agent = agent
     return agent
@@ -113,17 +103,16 @@ final class Rig {
 
   /// Stops the agent in order, lets the receiver take what the broker still has, and accounts.
   func finish(since: [Int64] = []) throws -> Account {
-    let status = agent?.stop(within: 5)
-    #expect(status == 0, "\(agent?.output ?? "")")
-    simulator?.stop()
+    #expect(try agent?.stop(within: 5) == 0, "\(agent?.errors ?? "")")
+    try simulator?.stop()
     // The last batches are at the receiver when it has the agent's last word.
-    #expect(eventually(within: 10) { newest("state").contains("\"offline\"") })
-    receiver?.stop()
+    try waitUntil("the agent's last word") { newest("state").contains("\"offline\"") }
+    try receiver?.stop()
     let times = since.flatMap { ["--since", "\($0)"] }
-    let (_, output) = try Program.run(
-      Program.own("edge-receive"),
+    let result = try ChildProcess.run(
+      Programs.receiver,
       ["--store", received, "--verify", "--truth", truth, "--json"] + times)
-    let account = try Account(output)
+    let account = try Account(result.output)
     print(account.summary)
     return account
   }
@@ -134,13 +123,11 @@ final class Rig {
   private func newest(_ topic: String) -> String {
     let query =
       "select payload from message where topic like '%/\(topic)' order by id desc limit 1"
-    let answer = try? Program.run("/usr/bin/sqlite3", ["-readonly", received, query])
-    return String(decoding: answer?.output ?? Data(), as: UTF8.self)
+    return (try? ChildProcess.run("sqlite3", ["-readonly", received, query]))?.output ?? ""
   }
 
   /// The package's board files.
-  static let boards = URL(fileURLWithPath: #filePath).deletingLastPathComponent()
-    .deletingLastPathComponent().deletingLastPathComponent().appendingPathComponent("boards").path
+  static let boards = Programs.sourceTree + "/boards"
 }
 
 /// Wall time in Unix milliseconds.
@@ -151,9 +138,10 @@ struct Account {
   let text: String
   private let json: [String: Any]
 
-  init(_ data: Data) throws {
-    text = String(decoding: data, as: UTF8.self)
-    json = try #require(try JSONSerialization.jsonObject(with: data) as? [String: Any])
+  init(_ text: String) throws {
+    self.text = text
+    let object = try JSONSerialization.jsonObject(with: Data(text.utf8))
+    json = try #require(object as? [String: Any], "\(text)")
   }
 
   func number(_ keys: String...) -> Int {

@@ -3,7 +3,7 @@ import TestSupport
 import Testing
 
 /// The whole way with a serial line beside sixteen stations on TCP.
-@Suite("From a serial line to the subscriber")
+@Suite("From a serial line to the subscriber", .ownThread)
 struct SerialLineTests {
   /// 16 × 16 points on TCP, and four units on one line at 9600 Bd.
   private static func scenario(link: String) -> String {
@@ -81,7 +81,7 @@ struct SerialLineTests {
     let rig = try Rig(scenario: Self.scenario(link: ports.path + "/COM1") + faults, stations: 17)
     try rig.startAll()
     let named = "\"bus/line\":\"open \(ports.path)/COM1: No such file or directory\""
-    #expect(eventually(within: 20) { rig.health().contains(named) })
+    try waitUntil("the absent port is named", within: 20) { rig.health().contains(named) }
     reach(.now + .seconds(35))
     #expect(rig.health().contains("\"healthy\":true"), "\(rig.health())")
     let account = try rig.finish()

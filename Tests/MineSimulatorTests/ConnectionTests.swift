@@ -5,7 +5,7 @@ import Testing
 @testable import MineSimulator
 
 // A connection that stalls fails by the limit.
-@Suite(.timeLimit(.minutes(1)))
+@Suite(.timeLimit(.minutes(2)), .ownThread)
 struct ConnectionTests {
   /// Both ends of a stream that takes little at a time.
   private static func narrowPair() throws -> (near: Int32, far: Int32) {

@@ -1,11 +1,12 @@
 import CModbus
 import Glibc
+import TestSupport
 import Testing
 
 @testable import MineSimulator
 
 /// The judge of whether this is Modbus: the library that the agent reads with.
-@Suite(.serialized)
+@Suite(.serialized, .ownThread)
 struct LibmodbusTests {
   private static let scenario = """
     stations: { a: { port: 1 } }

@@ -83,7 +83,7 @@ struct ScenarioTests {
         location: "a \\"b\\"" }
               wind: { holding: 2, type: uint16, scale: 0.1, unit: "m/s" }
               fan: { discrete: 5 }
-              people: { holding: 10, type: uint16, order: DCBA }
+              people: { holding: 10, type: uint16, order: DCBA, unit: "none" }
 
         """)
   }

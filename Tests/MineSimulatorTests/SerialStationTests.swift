@@ -35,11 +35,11 @@ private final class Master {
   }
 }
 
-@Suite("Serial stations", .serialized, .timeLimit(.minutes(2)))
+@Suite("Serial stations", .serialized, .ownThread, .timeLimit(.minutes(2)))
 struct SerialStationTests {
-  private let directory: TestSupport.TemporaryDirectory
+  private let directory: TemporaryDirectory
 
-  init() throws { directory = try TestSupport.TemporaryDirectory() }
+  init() throws { directory = try TemporaryDirectory() }
 
   private var link: String { directory.path + "/COM1" }
   private var truth: String { directory.path + "/truth" }
@@ -48,10 +48,22 @@ struct SerialStationTests {
     """
     stations: { line: { rtu: { baud: 115200, link: \(link) } } }
     devices:
-      a: { station: line, unit: 3, points: { v: { input: 0, type: uint16, signal: { constant: 7 } } } }
-      b: { station: line, unit: 4, points: { v: { input: 0, type: uint16, signal: { constant: 8 } } } }
+      a: { station: line, unit: 3,
+        points: { v: { input: 0, type: uint16, signal: { constant: 7 } } } }
+      b: { station: line, unit: 4,
+        points: { v: { input: 0, type: uint16, signal: { constant: 8 } } } }
     faults: \(faults)
     """
+  }
+
+  /// A master, once the port is there.
+  private func open(unit: Int32) throws -> Master {
+    var master: Master?
+    try waitUntil("the port is back") {
+      master = try Master(link, unit: unit)
+      return master != nil
+    }
+    return try #require(master)
   }
 
   private func serve(
@@ -133,7 +145,7 @@ struct SerialStationTests {
     let truth = try serve(faults: "[ { device: a, from: 0s, to: 1d, kind: cut } ]") { master in
       #expect(master.input(0, 1) == nil)
       #expect(access(link, F_OK) != 0)
-      let again = try eventually { try Master(link, unit: 4) }
+      let again = try open(unit: 4)
       #expect(again.input(0, 1) == [8])
     }
     #expect(truth.map(\.fault) == ["cut", nil])
@@ -144,7 +156,7 @@ struct SerialStationTests {
     let faults = "[ { station: line, from: 0s, to: 1s, kind: refuse } ]"
     let mine = try RunningMine(scenario(faults: faults))
     #expect(access(link, F_OK) != 0)
-    let master = try eventually { try Master(link, unit: 3) }
+    let master = try open(unit: 3)
     #expect(master.input(0, 1) == [7])
     try mine.finish()
   }
@@ -180,12 +192,14 @@ struct SerialStationTests {
       stations:
         line: { timeout: 200ms, rtu: { baud: 9600, parity: none, stop-bits: 2, link: /tmp/COM1 } }
       devices:
-        a: { station: line, unit: 3, points: { v: { coil: 0, signal: { duty: { period: 1s, on: 50% } } } } }
+        a: { station: line, unit: 3,
+          points: { v: { coil: 0, signal: { duty: { period: 1s, on: 50% } } } } }
       """
     let scenario = try Scenario.decode(Array(text.utf8), file: "s.yaml")
     #expect(
       scenario.agentConfiguration().split(separator: "\n")[1]
-        == "  line: { rtu: { port: \"/tmp/COM1\", baud: 9600, parity: none, stop-bits: 2 }, timeout: 200ms }"
+        == "  line: { rtu: { port: \"/tmp/COM1\", baud: 9600, parity: none, stop-bits: 2 }, "
+        + "timeout: 200ms }"
     )
   }
 

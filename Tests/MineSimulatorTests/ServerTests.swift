@@ -1,9 +1,10 @@
 import LinuxSystem
+import TestSupport
 import Testing
 
 @testable import MineSimulator
 
-@Suite(.serialized)
+@Suite(.serialized, .ownThread)
 struct ServerTests {
   private static let scenario = """
     stations: { a: { port: 1 } }
@@ -175,7 +176,8 @@ struct ServerTests {
       """)
     let mine = try RunningMine(text)
     #expect(throws: SystemError.self) { try RawClient(port: mine.ports[0]) }
-    let client = try eventually { try? RawClient(port: mine.ports[0]) }
+    try waitUntil("the station comes up") { LoopbackPorts.isListening(mine.ports[0]) }
+    let client = try RawClient(port: mine.ports[0])
     try client.send(1, unit: 3, 4, 0, 2)
     #expect(try client.frame().transaction == 1)
     #expect(client.rest().isEmpty)
@@ -205,7 +207,7 @@ struct ServerTests {
     #expect(try !answers(RawClient(port: mine.ports[0])))
     #expect(clients.allSatisfy(answers))
     clients.removeFirst()
-    _ = try eventually { answers(try RawClient(port: mine.ports[0])) ? true : nil }
+    try waitUntil("there is room") { answers(try RawClient(port: mine.ports[0])) }
     try mine.finish()
   }
 

@@ -19,6 +19,9 @@ public final class TemporaryDirectory: Sendable {
   }
 
   deinit { removeTree(path) }
+
+  /// The path of a file in it.
+  public func file(_ name: String) -> String { path + "/" + name }
 }
 
 /// Removes a file or a directory with all in it; what can't be removed stays.

@@ -42,14 +42,14 @@ final class Destination {
       stream, at: clock.now().advanced(by: -age), definitions: definitions, padding: padding)
   }
 
-  func waitUntilDelivered(seconds: Double = 30) throws {
-    try waitUntil("everything is acknowledged", seconds: seconds) {
+  func waitUntilDelivered(seconds: Double = patienceSeconds) throws {
+    try waitUntil("everything is acknowledged", within: seconds) {
       log.unacknowledged(by: name) == 0
     }
   }
 
-  func wait(for fault: String?, seconds: Double = 30) throws {
-    try waitUntil("fault \(fault ?? "none")", seconds: seconds) { observer.faults.last == fault }
+  func wait(for fault: String?, seconds: Double = patienceSeconds) throws {
+    try waitUntil("fault \(fault ?? "none")", within: seconds) { observer.faults.last == fault }
   }
 }
 
@@ -91,7 +91,7 @@ struct Healthy: HealthSource {
 
 /// Subscribes to everything of the gateway and keeps what arrives.
 final class Receiver {
-  private let connection: MQTTConnection
+  private let connection: Client
   private(set) var messages: [MQTTMessage] = []
 
   init(on broker: Broker) throws {
@@ -102,13 +102,16 @@ final class Receiver {
     }
   }
 
-  func wait(for what: String, seconds: Double = 30, until isEnough: ([MQTTMessage]) -> Bool) throws
-  {
+  func wait(
+    for what: String, seconds: Double = patienceSeconds, until isEnough: ([MQTTMessage]) -> Bool
+  ) throws {
     if isEnough(messages) { return }
     try serve(for: what, seconds: seconds) { _ in isEnough(messages) }
   }
 
-  private func serve(for what: String, seconds: Double = 30, _ isIt: (MQTTEvent) -> Bool) throws {
+  private func serve(
+    for what: String, seconds: Double = patienceSeconds, _ isIt: (MQTTEvent) -> Bool
+  ) throws {
     let deadline = ContinuousClock.now + .seconds(seconds)
     while ContinuousClock.now < deadline {
       var isDone = false
@@ -118,7 +121,7 @@ final class Receiver {
       }
       if isDone { return }
     }
-    throw Waited(description: "waited in vain: \(what); got \(messages.map(\.topic))")
+    throw WaitedInVain("\(what); got \(messages.map(\.topic))")
   }
 }
 

@@ -1,5 +1,6 @@
 import Glibc
 import LinuxSystem
+import TestSupport
 
 /// A broker that speaks just enough MQTT 5 to say what mosquitto never does: chosen PUBACK reasons,
 /// or none. One connection at a time.
@@ -26,17 +27,17 @@ final class FakeBroker: Sendable {
   init(
     receiveMaximum: UInt16 = 100, reply: @escaping @Sendable (Publish) -> Reply
   ) throws {
-    port = try freePort()
+    port = try LoopbackPorts.free()
     let listener = socket(AF_INET, Int32(SOCK_STREAM.rawValue), 0)
     self.listener = listener
-    var address = loopback(port)
+    var address = loopbackAddress(port)
     let isListening = withUnsafePointer(to: &address) { pointer in
       pointer.withMemoryRebound(to: sockaddr.self, capacity: 1) {
         bind(listener, $0, socklen_t(MemoryLayout<sockaddr_in>.size)) == 0
       }
     }
     guard isListening, listen(listener, 4) == 0 else {
-      throw Waited(description: "listen on \(port): errno \(errno)")
+      throw SystemError(call: "listen", subject: "\(port)", code: errno)
     }
     try Thread.start(named: "fake-broker") { [weak self] in
       while true {

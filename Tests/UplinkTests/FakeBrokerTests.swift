@@ -1,9 +1,10 @@
 import LinuxSystem
+import TestSupport
 import Testing
 
 @testable import Uplink
 
-@Suite("An uplink with a broker that misbehaves")
+@Suite("An uplink with a broker that misbehaves", .ownThread)
 struct FakeBrokerTests {
   @Test(
     "Never more is in flight than the broker takes, and history never has more than its share",

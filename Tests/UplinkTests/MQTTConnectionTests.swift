@@ -1,9 +1,10 @@
 import Glibc
 import LinuxSystem
 import MQTT
+import TestSupport
 import Testing
 
-@Suite("An MQTT connection")
+@Suite("An MQTT connection", .ownThread)
 struct MQTTConnectionTests {
   @Test("A published message arrives and is acknowledged", arguments: MQTTVersion.allCases)
   func delivery(version: MQTTVersion) throws {
@@ -43,8 +44,8 @@ struct MQTTConnectionTests {
 
   @Test("A port that nobody listens on refuses")
   func refused() throws {
-    let connection = try MQTTConnection(
-      MQTTSettings(host: "127.0.0.1", port: freePort(), clientID: "x"))
+    let connection = try Client(
+      MQTTSettings(host: "127.0.0.1", port: LoopbackPorts.free(), clientID: "x"))
     #expect {
       try connection.connect()
       var end: MQTTEvent?
@@ -61,7 +62,7 @@ struct MQTTConnectionTests {
 
   @Test("A host name without an address is said to be unknown")
   func unknownName() throws {
-    let connection = try MQTTConnection(
+    let connection = try Client(
       MQTTSettings(host: "no-such-host.invalid", port: 1883, clientID: "x"))
     #expect(throws: MQTTError.nameUnknown(host: "no-such-host.invalid")) {
       try connection.connect()
@@ -71,7 +72,7 @@ struct MQTTConnectionTests {
   @Test("A broker that wants a password refuses with its reason", arguments: MQTTVersion.allCases)
   func notAuthorised(version: MQTTVersion) throws {
     let broker = try Broker(options: ["allow_anonymous false"])
-    let connection = try MQTTConnection(
+    let connection = try Client(
       MQTTSettings(host: "127.0.0.1", port: broker.port, clientID: "x", version: version))
     try connection.connect()
     try connection.wait(for: "refusal") { $0 == .refused(.notAuthorised) }
@@ -101,12 +102,12 @@ struct MQTTConnectionTests {
   @Test("A session that does not expire keeps what arrives while its owner is away")
   func session() throws {
     let broker = try Broker()
-    func owner() throws -> (MQTTConnection, ConnectAnswer) {
-      let connection = try MQTTConnection(
+    func owner() throws -> (Client, ConnectAnswer) {
+      let client = try Client(
         MQTTSettings(
           host: "127.0.0.1", port: broker.port, clientID: "owner", startsClean: false,
           sessionExpirySeconds: 600))
-      return (connection, try connection.open())
+      return (client, try client.open())
     }
     do {
       let (first, answer) = try owner()
@@ -140,43 +141,11 @@ struct MQTTConnectionTests {
   @Test("A broker that freezes is noticed within two keep-alive times")
   func frozen() throws {
     let broker = try Broker()
-    let connection = try MQTTConnection(
+    let connection = try Client(
       MQTTSettings(host: "127.0.0.1", port: broker.port, clientID: "x", keepAliveSeconds: 5))
     _ = try connection.open()
     broker.freeze()
     defer { broker.thaw() }
     try connection.wait(for: "silence", seconds: 16) { $0 == .disconnected(.silent) }
-  }
-}
-
-func connected(
-  to broker: Broker, _ clientID: String, _ version: MQTTVersion = .v5, will: MQTTMessage? = nil
-) throws -> MQTTConnection {
-  let connection = try MQTTConnection(
-    MQTTSettings(
-      host: "127.0.0.1", port: broker.port, clientID: clientID, version: version, will: will))
-  _ = try connection.open()
-  return connection
-}
-
-extension MQTTConnection {
-  func open() throws -> ConnectAnswer {
-    var answer: ConnectAnswer?
-    try connect()
-    try wait(for: "CONNACK") { event in
-      if case .connected(let given) = event { answer = given }
-      return answer != nil
-    }
-    guard let answer else { throw Waited(description: "no CONNACK") }
-    return answer
-  }
-
-  /// Serves until an event for which `isIt` holds.
-  func wait(for what: String, seconds: Double = 30, _ isIt: (MQTTEvent) throws -> Bool) throws {
-    let deadline = ContinuousClock.now + .seconds(seconds)
-    while ContinuousClock.now < deadline {
-      for event in serve(forMilliseconds: 100, wakenBy: nil) where try isIt(event) { return }
-    }
-    throw Waited(description: "waited in vain: \(what)")
   }
 }

@@ -2,11 +2,12 @@ import Buffering
 import Glibc
 import MQTT
 import Telemetry
+import TestSupport
 import Testing
 
 @testable import Uplink
 
-@Suite("An uplink with a real broker")
+@Suite("An uplink with a real broker", .ownThread)
 struct UplinkTests {
   @Test(
     "State, definitions and health are retained and come before the first batch",
@@ -177,7 +178,7 @@ struct UplinkTests {
     destination.append(.data)
     destination.uplink.stop(withinMilliseconds: 700)
     #expect(destination.uplink.waitForEnd(atMostMilliseconds: 700))
-    let absent = try Destination(ports: [freePort()])
+    let absent = try Destination(ports: [LoopbackPorts.free()])
     try absent.start()
     try absent.wait(for: "refused")
     absent.uplink.stop(withinMilliseconds: 0)
@@ -203,7 +204,7 @@ struct UplinkTests {
 
   @Test("A topic that the broker denies does not stop the others, and is a fault")
   func denied() throws {
-    let broker = try Broker(acl: [
+    let broker = try Broker(accessRules: [
       "topic readwrite m/state", "topic readwrite m/health", "topic readwrite m/points/#",
       "topic readwrite m/events", "topic read m/#",
     ])
@@ -242,7 +243,7 @@ struct UplinkTests {
     let poison = destination.append(.data, padding: 4_000)
     for _ in 0..<30 { destination.append(.data) }
     try destination.start()
-    try waitUntil("all but one are delivered", seconds: 60) {
+    try waitUntil("all but one are delivered", within: 60) {
       destination.log.unacknowledged(by: destination.name) == 1
     }
     #expect(!destination.log.isAcknowledged(poison, by: destination.name))
@@ -254,7 +255,7 @@ struct UplinkTests {
   @Test("The second endpoint is used when the first refuses")
   func endpoints() throws {
     let broker = try Broker()
-    let destination = try Destination(ports: [freePort(), broker.port])
+    let destination = try Destination(ports: [LoopbackPorts.free(), broker.port])
     destination.append(.data)
     try destination.start()
     try destination.waitUntilDelivered(seconds: 5)

@@ -13,8 +13,8 @@ struct CursorFiles {
     self.directory = directory
   }
 
-  /// What each of `destinations` had acknowledged of each stream. A cursor that can't be read counts
-  /// as nothing: repeats, never loss.
+  /// What each of `destinations` had acknowledged of each stream. A cursor that can't be read
+  /// counts as nothing: repeats, never loss.
   mutating func add(
     _ destinations: [DestinationName]
   ) -> [DestinationName: [StreamName: AckSet]] {

@@ -4,7 +4,8 @@ internal import Telemetry
 /// The point definitions that batches refer to by digest, a file each: a batch that is delivered
 /// after the configuration has changed still says what its points are.
 final class DefinitionFiles: Sendable {
-  /// A definitions file cannot be larger than the configuration of 1 MiB that it comes from lets it.
+  /// A definitions file cannot be larger than the configuration of 1 MiB that it comes from lets
+  /// it.
   private static let largestFile = 8 << 20
   private static let suffix = ".json"
 

@@ -1,7 +1,7 @@
 /// One frame of a segment: mark and length, checksum, body; little-endian; padded to 4 bytes.
 enum Frame {
-  /// In the highest byte of the length. Recovery tries every fourth byte of what may be a megabyte of
-  /// stale frames; without a mark every other word of them looks like a length, and each costs a
+  /// In the highest byte of the length. Recovery tries every fourth byte of what may be a megabyte
+  /// of stale frames; without a mark every other word of them looks like a length, and each costs a
   /// checksum over as many bytes.
   private static let mark: UInt32 = 0xF1 << 24
   /// Length and checksum.

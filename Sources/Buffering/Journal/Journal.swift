@@ -27,7 +27,8 @@ public final class Journal: BatchLog {
   private let events: SharedIndex
   private let data: SharedIndex
   private let definitionFiles: DefinitionFiles
-  /// Those that new batches refer to, or may still: a reload's old ones are on their way for a while.
+  /// Those that new batches refer to, or may still: a reload's old ones are on their way for a
+  /// while.
   private let currentDefinitions: Monitor<Set<UInt32>>
   private let wakes = Monitor<[EventFD]>([])
   private let notes = Monitor(Notes())

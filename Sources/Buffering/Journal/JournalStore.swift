@@ -146,8 +146,8 @@ final class JournalStore: EvictionDelegate {
     }
   }
 
-  /// Batches that must have been kept and that no file holds: the last ones of an epoch that ended in
-  /// order, and, where a file had to be put aside, what stood before everything else.
+  /// Batches that must have been kept and that no file holds: the last ones of an epoch that ended
+  /// in order, and, where a file had to be put aside, what stood before everything else.
   private func missingBatches(
     _ recovered: [StreamName: RecoveredStream]
   ) -> [(stream: StreamName, run: Segment.Run)] {
@@ -234,8 +234,8 @@ final class JournalStore: EvictionDelegate {
     }
   }
 
-  /// Appends samples; durable after the next `commit`. Returns how many of them were appended before
-  /// something failed with an error.
+  /// Appends samples; durable after the next `commit`. Returns how many of them were appended
+  /// before something failed with an error.
   func append(_ samples: [DefinedSample], appended: inout Int) throws(AppendError) {
     if let first = samples.first?.sample { try explainUncleanStop(until: first.time) }
     for piece in BatchSplitter.pieces(of: samples, boot: boot) {
@@ -293,8 +293,8 @@ final class JournalStore: EvictionDelegate {
   // MARK: Reloading
 
   /// Keeps new point definitions durably, and gives new destinations a cursor: the one they had, or
-  /// one that stands before everything. Destinations that are gone hold nothing back any more; their
-  /// cursors stay on disk.
+  /// one that stands before everything. Destinations that are gone hold nothing back any more;
+  /// their cursors stay on disk.
   func apply(_ change: JournalChange) throws(AppendError) {
     do throws(SystemError) {
       try definitionFiles.keep(change.definitions, as: change.definitionsDigest)

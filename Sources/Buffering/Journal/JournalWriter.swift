@@ -99,15 +99,16 @@ public final class JournalWriter: Sendable {
     return change.wait(atMost: seconds) { $0.isDone } ?? false
   }
 
-  /// Asks for the end of writing: what is in the ring is appended and synced. Destinations can still
-  /// read and acknowledge. Returns whether that was done within `seconds`; if not, it goes on.
+  /// Asks for the end of writing: what is in the ring is appended and synced. Destinations can
+  /// still read and acknowledge. Returns whether that was done within `seconds`; if not, it goes
+  /// on.
   public func flush(within seconds: Double, reason: String) -> Bool {
     ring.stop(reason: reason)
     return progress.wait(atMost: seconds) { $0 >= .flushed ? true : nil } ?? false
   }
 
-  /// After `flush`: saves the cursors and marks the epoch as ended in order. Returns whether that was
-  /// done within `seconds`.
+  /// After `flush`: saves the cursors and marks the epoch as ended in order. Returns whether that
+  /// was done within `seconds`.
   public func seal(within seconds: Double) -> Bool {
     progress.update { $0 = max($0, .sealing) }
     return progress.wait(atMost: seconds) { $0 == .ended ? true : nil } ?? false

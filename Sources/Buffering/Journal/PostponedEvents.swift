@@ -1,7 +1,7 @@
 internal import Telemetry
 
-/// Events that wait until the store can be written. Bounded; what has to go is counted and explained
-/// like everything else that is missing.
+/// Events that wait until the store can be written. Bounded; what has to go is counted and
+/// explained like everything else that is missing.
 struct PostponedEvents {
   /// As many as the ring holds.
   static let most = 1024

@@ -47,7 +47,8 @@ struct SegmentHeader: Hashable {
   /// `nil` for a block of zeros: a file that was prepared and not yet begun.
   static func decode(_ bytes: [UInt8]) throws(MalformedBytes) -> SegmentHeader? {
     if bytes.allSatisfy({ $0 == 0 }) { return nil }
-    // Copied out of the closure: typed throws do not pass through withUnsafeBytes in every toolchain.
+    // Copied out of the closure: typed throws do not pass through withUnsafeBytes in every
+    // toolchain.
     let result = bytes.withUnsafeBytes { buffer in
       Result { () throws(MalformedBytes) in try parse(buffer) }
     }

@@ -76,8 +76,8 @@ struct StreamIndex {
       .sorted { $0.description < $1.description }
   }
 
-  /// What at least one of `needers` still needs of `segment`; of one that could not be read, at least
-  /// where it begins.
+  /// What at least one of `needers` still needs of `segment`; of one that could not be read, at
+  /// least where it begins.
   func missing(in segment: Segment, by needers: [DestinationName]) -> [Segment.Run] {
     guard segment.isKnown else {
       let epoch = AckSet.EpochID(store: segment.header.store, epoch: segment.header.epoch)

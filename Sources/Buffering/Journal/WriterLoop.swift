@@ -13,8 +13,8 @@ struct WriterLoop {
   private var watch: ClockWatch
   private var commitDue: ContinuousClock.Instant?
   private var cursorsDue: ContinuousClock.Instant
-  /// Samples that the store has not taken yet. Nothing more leaves the ring meanwhile, so the ring's
-  /// bound holds for all.
+  /// Samples that the store has not taken yet. Nothing more leaves the ring meanwhile, so the
+  /// ring's bound holds for all.
   private var held: [DefinedSample] = []
   private var fault: String?
 

@@ -6,8 +6,9 @@ internal import LinuxSystem
 public final class SampleRing: Sendable {
   /// How much it holds.
   public struct Limits: Sendable, Hashable {
-    /// Points, not samples: they are what takes memory, about 40 bytes each. The default is over four
-    /// minutes of 256 points at 1 Hz, longer than any disk has been seen to stall and come back.
+    /// Points, not samples: they are what takes memory, about 40 bytes each. The default is over
+    /// four minutes of 256 points at 1 Hz, longer than any disk has been seen to stall and come
+    /// back.
     public var points: Int
     /// Events are few; a storm of them beyond this is a fault that the first ones tell of.
     public var events: Int

@@ -1,4 +1,3 @@
-internal import CLinux
 internal import Glibc
 public import LinuxSystem
 
@@ -31,7 +30,7 @@ public final class StoreLock: Sendable {
         open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0o640)
       }
       do throws(SystemError) {
-        try systemCall("flock", on: path) { CLinux_try_lock(descriptor) }
+        try tryLock(descriptor, path: path)
       } catch {
         let pid = Self.readPID(descriptor)
         close(descriptor)

@@ -1,5 +1,5 @@
-/// Tells when nothing at all answers on a connection, so that a new one may help. One silent unit is
-/// its own trouble, and the others would lose time over a new connection; but a gateway that
+/// Tells when nothing at all answers on a connection, so that a new one may help. One silent unit
+/// is its own trouble, and the others would lose time over a new connection; but a gateway that
 /// restarted behind a firewall looks like all units falling silent, and only a new connection heals
 /// that.
 struct ConnectionSilence: Sendable, Hashable {

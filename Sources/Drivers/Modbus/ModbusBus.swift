@@ -51,8 +51,9 @@ public actor ModbusBus {
   public nonisolated var counters: ModbusBusCounters { counts.withLock { $0 } }
 
   /// Polls until its task is cancelled, which it notices between transactions and while it sleeps:
-  /// within the bus's time-out (and what the answer takes on a serial line), or the 2 s of a
-  /// connection attempt, plus what the system's resolver takes for a host name. The connection is closed when it returns.
+  /// within the bus's time-out and what an answer takes on a serial line, or the 2 s of a
+  /// connection attempt, plus what the system's resolver takes for a host name. The connection is
+  /// closed when it returns.
   public func run() async {
     var state = ModbusBusStateMachine(definition, start: clock.now().monotonic)
     while !Task.isCancelled {

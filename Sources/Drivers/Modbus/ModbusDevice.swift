@@ -30,9 +30,9 @@ public enum RegisterType: Sendable, Hashable {
   }
 }
 
-/// Order of the bytes A (most significant) to D of a 32-bit value as they come over the wire; 64-bit
-/// values follow the same pattern, words and bytes within words each forward or reversed. Of a
-/// single register, BADC and DCBA swap the two bytes.
+/// Order of the bytes A (most significant) to D of a 32-bit value as they come over the wire;
+/// 64-bit values follow the same pattern, words and bytes within words each forward or reversed. Of
+/// a single register, BADC and DCBA swap the two bytes.
 public enum ByteOrder: String, Sendable, Hashable, CaseIterable {
   case abcd = "ABCD"
   case badc = "BADC"

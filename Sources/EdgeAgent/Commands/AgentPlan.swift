@@ -40,7 +40,7 @@ struct AgentPlan {
   }
 
   private static func line(_ uplink: UplinkConfiguration) -> String {
-    let brokers = uplink.brokers.map { "mqtt://\($0.host):\($0.port)" }.joined(separator: ", ")
+    let brokers = uplink.brokers.map { url(of: $0) }.joined(separator: ", ")
     let rate: String =
       switch uplink.historyRate {
       case .unlimited: "unlimited"
@@ -53,8 +53,8 @@ struct AgentPlan {
 
   private static func lines(_ definition: ModbusBusDefinition, _ plan: BusPlan) -> [String] {
     var lines = [
-      "bus \(plan.bus): \(way(definition.endpoint)), timeout \(duration(plan.timeoutMilliseconds)), "
-        + count(plan.devices.count, "device")
+      "bus \(plan.bus): \(way(definition.endpoint)), "
+        + "timeout \(duration(plan.timeoutMilliseconds)), " + count(plan.devices.count, "device")
     ]
     for (device, planned) in zip(definition.devices, plan.devices) {
       lines.append("  \(device.name), unit \(device.unit)")
@@ -71,22 +71,33 @@ struct AgentPlan {
       "  \(count(plan.requestCount, "request")), about \(plan.cycleMilliseconds) ms of bus time; "
         + "when a device dies, up to \(plan.worstCycleMillisecondsWithOneDeadDevice) ms once, "
         + "then it is backed off")
-    if plan.load > 1 {
+    // Rounded first: a sum of tenths may lie a hair beside a whole.
+    let percent = Int((plan.load * 100).rounded())
+    if percent > 100 {
       lines.append(
         "  WARNING: the shortest period is \(duration(every)); "
-          + "the bus can't keep it (\(Int(plan.load * 100)) % load)")
+          + "the bus can't keep it (\(percent) % load)")
     }
     return lines
   }
 
   private static func way(_ endpoint: ModbusEndpoint) -> String {
     switch endpoint {
-    case .tcp(let host, let port): "tcp \(host):\(port)"
+    case .tcp(let host, let port): "tcp \(self.endpoint(host, port))"
     case .rtu(let line):
       "rtu \(line.path), \(line.baud) Bd, \(SerialLine.dataBits) data bits, "
         + "\(line.parity == .none ? "no" : line.parity.rawValue) parity, "
         + count(line.stopBits, "stop bit")
     }
+  }
+
+  private static func url(of broker: BrokerAddress) -> String {
+    "mqtt://" + endpoint(broker.host, broker.port)
+  }
+
+  /// An IPv6 address in brackets, so that its port can be told from it.
+  private static func endpoint(_ host: String, _ port: UInt16) -> String {
+    host.contains(":") ? "[\(host)]:\(port)" : "\(host):\(port)"
   }
 
   private static func count(_ number: Int, _ one: String, _ many: String? = nil) -> String {
@@ -120,7 +131,7 @@ struct AgentPlan {
       json.member("name", uplink.name)
       json.key("brokers")
       json.beginArray()
-      for broker in uplink.brokers { json.string("mqtt://\(broker.host):\(broker.port)") }
+      for broker in uplink.brokers { json.string(Self.url(of: broker)) }
       json.endArray()
       json.member("topics", uplink.topicPrefix)
       json.endObject()

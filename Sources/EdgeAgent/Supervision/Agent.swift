@@ -20,8 +20,8 @@ enum AgentError: Error, CustomStringConvertible {
   }
 }
 
-/// The running parts: field side, journal, destinations. One direction: buses put into the ring, the
-/// writer takes from it, destinations read the journal. The main thread's alone.
+/// The running parts: field side, journal, destinations. One direction: buses put into the ring,
+/// the writer takes from it, destinations read the journal. The main thread's alone.
 final class Agent {
   /// What RAM a store that can't use its disk may take: minutes of a mine's data, on boards that
   /// have 256 MiB.

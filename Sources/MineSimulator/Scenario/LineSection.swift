@@ -5,7 +5,7 @@ enum LineSection {
   /// Speeds that an agent may be told; 300 Bd make a request last a third of a second.
   private static let bauds: ClosedRange<Int64> = 300...921_600
 
-  /// A line, by default as the specification sets one (Modbus over serial line V1.02, section 2.5.1).
+  /// A line, by default as the specification sets it (Modbus over serial line V1.02, 2.5.1).
   static func read(_ value: ConfigurationValue) -> SimulatedLine? {
     value.mapping { reader in
       let baud = reader.require("baud", "a speed").flatMap { $0.integer(in: bauds) }

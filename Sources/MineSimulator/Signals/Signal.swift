@@ -1,7 +1,8 @@
 internal import Glibc
 
 /// What a point measures, as a function of the time since the simulator was ready. All durations
-/// are milliseconds and greater than 0; every `noise` is the largest deviation, in the point's unit.
+/// are milliseconds and greater than 0; every `noise` is the largest deviation, in the point's
+/// unit.
 enum Signal: Sendable, Hashable {
   case constant(Double)
   case methane(Methane)

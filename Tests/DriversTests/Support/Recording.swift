@@ -40,21 +40,3 @@ extension Event {
     }
   }
 }
-
-/// Longer than anything that is waited for takes on a busy machine.
-let patience: Duration = .seconds(60)
-
-/// Waits until `condition` holds; records an issue if it does not in time.
-func eventually(
-  _ what: Comment, sourceLocation: SourceLocation = #_sourceLocation,
-  _ condition: () -> Bool
-) async {
-  let deadline = ContinuousClock.now + patience
-  while !condition() {
-    guard ContinuousClock.now < deadline else {
-      Issue.record(what, sourceLocation: sourceLocation)
-      return
-    }
-    try? await Task.sleep(for: .milliseconds(2))
-  }
-}

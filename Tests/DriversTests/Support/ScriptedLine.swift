@@ -5,8 +5,8 @@ import TestSupport
 
 @testable import Drivers
 
-/// Slaves on a pseudo-terminal that answer each request as a test says, also wrongly. The port has a
-/// path that stays when it goes away and comes back.
+/// Slaves on a pseudo-terminal that answer each request as a test says, also wrongly. The port has
+/// a path that stays when it goes away and comes back.
 final class ScriptedLine: Sendable {
   /// A request as it came.
   struct Request: Sendable {

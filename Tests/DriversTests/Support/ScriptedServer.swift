@@ -1,6 +1,7 @@
 import Glibc
 import LinuxSystem
 import Synchronization
+import TestSupport
 
 /// A Modbus TCP server on the loopback interface that answers each request as a test says, also
 /// wrongly.
@@ -89,9 +90,7 @@ final class ScriptedServer: Sendable {
   var received: [Request] { requests.withLock { $0 } }
 
   private static func bindFreePort(_ listener: Int32) throws -> UInt16 {
-    var address = sockaddr_in()
-    address.sin_family = sa_family_t(AF_INET)
-    address.sin_addr.s_addr = UInt32(0x7F00_0001).bigEndian
+    var address = loopbackAddress(0)
     var size = socklen_t(MemoryLayout<sockaddr_in>.size)
     try withUnsafeMutablePointer(to: &address) { pointer in
       try pointer.withMemoryRebound(to: sockaddr.self, capacity: 1) { pointer in

@@ -1,5 +1,6 @@
 import Glibc
 import LinuxSystem
+import TestSupport
 import Testing
 
 @testable import MineSimulator
@@ -14,13 +15,10 @@ final class RawClient {
     descriptor = try systemCall("socket") {
       socket(AF_INET, Int32(SOCK_STREAM.rawValue | SOCK_CLOEXEC.rawValue), 0)
     }
-    var patience = timeval(tv_sec: 10, tv_usec: 0)
+    var patience = timeval(tv_sec: Int(patienceSeconds), tv_usec: 0)
     setsockopt(
       descriptor, SOL_SOCKET, SO_RCVTIMEO, &patience, socklen_t(MemoryLayout<timeval>.size))
-    var address = sockaddr_in()
-    address.sin_family = sa_family_t(AF_INET)
-    address.sin_port = port.bigEndian
-    address.sin_addr.s_addr = UInt32(0x7f00_0001).bigEndian
+    var address = loopbackAddress(port)
     try systemCall("connect") {
       withUnsafeBytes(of: &address) { bytes in
         connect(
@@ -46,7 +44,7 @@ final class RawClient {
     try send(TCPFrame(transaction: transaction, unit: unit, pdu: pdu).bytes)
   }
 
-  /// What comes next, empty at the end of the stream; throws EAGAIN after ten seconds.
+  /// What comes next, empty at the end of the stream; throws EAGAIN if nothing comes.
   func receive() throws -> [UInt8] {
     var buffer = [UInt8](repeating: 0, count: 4096)
     let count = try systemCall("recv") { recv(descriptor, &buffer, buffer.count, 0) }

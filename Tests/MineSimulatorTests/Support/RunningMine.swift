@@ -1,5 +1,6 @@
 import Glibc
 import LinuxSystem
+import TestSupport
 import Testing
 
 @testable import MineSimulator
@@ -32,7 +33,7 @@ final class RunningMine: Sendable {
         started.update { $0 = [] }
       }
     }
-    ports = try #require(started.wait(atMost: 10) { $0 })
+    ports = try #require(started.wait(atMost: patienceSeconds) { $0 })
     self.stop = stop
     self.end = end
   }
@@ -40,60 +41,11 @@ final class RunningMine: Sendable {
   /// Stops it and waits until it has ended; its truth is in the file then.
   func finish() throws {
     stop.signal()
-    let failure = try #require(end.wait(atMost: 10) { $0 })
+    let failure = try #require(end.wait(atMost: patienceSeconds) { $0 })
     #expect(failure == nil)
   }
 
   deinit { stop.signal() }
-}
-
-/// A directory that is removed with this object.
-final class TemporaryDirectory {
-  let path: String
-
-  init() throws {
-    var template = Array("/tmp/mine-simulator-XXXXXX".utf8CString)
-    try #require(mkdtemp(&template) != nil)
-    path = String(decoding: template.dropLast().map { UInt8(bitPattern: $0) }, as: UTF8.self)
-  }
-
-  func file(_ name: String) -> String { path + "/" + name }
-
-  deinit {
-    guard let directory = opendir(path) else { return }
-    while let entry = readdir(directory) {
-      let name = withUnsafeBytes(of: entry.pointee.d_name) {
-        String(decoding: $0.prefix { $0 != 0 }, as: UTF8.self)
-      }
-      unlink(file(name))
-    }
-    closedir(directory)
-    rmdir(path)
-  }
-}
-
-/// The lines of a text file; none if it is missing.
-func lines(of path: String) -> [String] {
-  let descriptor = open(path, O_RDONLY | O_CLOEXEC)
-  guard descriptor >= 0 else { return [] }
-  defer { close(descriptor) }
-  var bytes: [UInt8] = []
-  var chunk = [UInt8](repeating: 0, count: 65_536)
-  while true {
-    let count = read(descriptor, &chunk, chunk.count)
-    guard count > 0 else { break }
-    bytes += chunk[..<count]
-  }
-  return String(decoding: bytes, as: UTF8.self).split(separator: "\n").map(String.init)
-}
-
-/// Asks until there is a result, for ten seconds.
-func eventually<Result>(_ body: () throws -> Result?) throws -> Result {
-  for _ in 0..<2000 {
-    if let result = try body() { return result }
-    usleep(5000)
-  }
-  return try #require(try body(), "did not come about within ten seconds")
 }
 
 /// Milliseconds of a clock that never steps.

@@ -1,3 +1,4 @@
+import TestSupport
 import Testing
 
 /// A line of the ground truth, its values as the texts that stand there.

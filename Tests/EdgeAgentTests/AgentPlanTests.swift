@@ -1,0 +1,58 @@
+import TestSupport
+import Testing
+
+@testable import EdgeAgent
+
+@Suite("The plan that check prints")
+struct AgentPlanTests {
+  /// Compares with a file beside the fixture, which a person has read.
+  private func expect(_ plan: String, toBe golden: String) throws {
+    let expected = String(decoding: try Fixtures.bytes(golden), as: UTF8.self)
+    #expect(plan + "\n" == expected, "if the change is meant, put it into \(golden)")
+  }
+
+  @Test("The text and the JSON are those that were agreed", arguments: ["contract", "minimal"])
+  func golden(name: String) throws {
+    let plan = AgentPlan(try Fixtures.load(try Fixtures.bytes("valid/\(name).yaml")))
+    try expect(plan.text, toBe: "valid/\(name).plan.txt")
+    try expect(plan.json, toBe: "valid/\(name).plan.json")
+  }
+
+  @Test("A bus that can't keep its shortest period is warned of, one that just can is not")
+  func overload() throws {
+    func text(devices: Int) throws -> String {
+      let lines = (1...devices).map {
+        "  d\($0): { bus: b, unit: \($0), every: 100ms, points: { p: { discrete: 0 } } }\n"
+      }
+      let configuration = try Fixtures.load(
+        text: """
+          gateway: { id: gw-1, mine: "0520", region: "520201" }
+          uplinks: { province: { url: mqtt://broker.example } }
+          buses: { b: { tcp: { host: 10.0.0.1 } } }
+          devices:
+
+          """ + lines.joined())
+      return AgentPlan(configuration).text
+    }
+    // At 10 ms a request.
+    for devices in 1...10 { #expect(try !text(devices: devices).contains("WARNING")) }
+    #expect(
+      try text(devices: 11).contains(
+        "WARNING: the shortest period is 100 ms; the bus can't keep it (110 % load)"))
+  }
+
+  @Test("An IPv6 address stands in brackets, so that its port can be told from it")
+  func brackets() throws {
+    let plan = AgentPlan(
+      try Fixtures.load(
+        text: """
+          gateway: { id: gw-1, mine: "0520", region: "520201" }
+          uplinks: { province: { url: "mqtt://[2001:db8::7]:8883" } }
+          buses: { b: { tcp: { host: "2001:db8::1" } } }
+          devices: { d: { bus: b, unit: 1, points: { p: { discrete: 0 } } } }
+          """))
+    #expect(plan.text.contains("destination province: mqtt://[2001:db8::7]:8883,"))
+    #expect(plan.json.contains(#""brokers":["mqtt://[2001:db8::7]:8883"]"#))
+    #expect(plan.text.contains("bus b: tcp [2001:db8::1]:502,"))
+  }
+}
