@@ -19,11 +19,12 @@ public struct HealthReport: Sendable, Hashable {
     public var fault: String?
     /// Unix milliseconds since when `fault` (or its absence) has held.
     public var since: Int64
-    /// Unix milliseconds of its newest good value; `nil` where there was none yet or none applies.
-    public var newestValue: Int64?
+    /// When its newest good value was measured, in this boot; `nil` where there was none yet or
+    /// none applies.
+    public var newestValue: Timestamp?
 
     /// Makes a part's entry.
-    public init(kind: Kind, name: String, fault: String?, since: Int64, newestValue: Int64?) {
+    public init(kind: Kind, name: String, fault: String?, since: Int64, newestValue: Timestamp?) {
       self.kind = kind
       self.name = name
       self.fault = fault

@@ -71,8 +71,9 @@ extension PayloadEncoder {
       json.member("since", part.since)
       if kind != .destination {
         json.key("age")
-        // A clock that was set back must not make a value come from the future.
-        json.intOrNull(part.newestValue.map { max(0, report.time.wall - $0) })
+        // By the clock that never steps: the wall clock of a board without a battery jumps by
+        // years when it learns the time.
+        json.intOrNull(part.newestValue.map { max(0, report.time.monotonic - $0.monotonic) })
       }
       json.endObject()
     }

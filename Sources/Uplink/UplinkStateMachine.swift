@@ -30,7 +30,7 @@ struct UplinkStateMachine {
     case disconnect
   }
 
-  /// From the beginning of a connection to the broker's CONNACK. Three SYNs (0, 1, 3 s) and an
+  /// From the first SYN to the broker's CONNACK. Three SYNs (0, 1, 3 s) and an
   /// answer after a slow round trip fit; a broker that says nothing for longer is in trouble.
   static let connectMilliseconds: Int64 = 10_000
   /// Kept of the time for stopping, for the `offline` state and its acknowledgement.
@@ -78,6 +78,13 @@ struct UplinkStateMachine {
       return [.abandon]
     case .idle, .live, .ended: return []
     }
+  }
+
+  /// The attempt got past what blocks, the look-up of the host's name: only now the broker's time
+  /// runs.
+  mutating func opened(now: Int64) {
+    guard case .connecting = state else { return }
+    state = .connecting(deadline: now + Self.connectMilliseconds)
   }
 
   /// The broker took the connection.

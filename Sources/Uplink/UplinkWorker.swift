@@ -132,6 +132,7 @@ extension UplinkWorker {
       lost(ConnectionLoss(error))
     } catch {
       lost(.passwordFile)
+      machine.opened(now: now)
     }
   }
 

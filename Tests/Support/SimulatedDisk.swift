@@ -26,6 +26,7 @@ public final class SimulatedDisk: Storage {
     var directories: Set<String> = []
     var failures: [Failure] = []
     var counts: [Call: Int] = [:]
+    var actions: [Call: @Sendable () -> Void] = [:]
     var openFiles = 0
   }
 
@@ -48,6 +49,11 @@ public final class SimulatedDisk: Storage {
 
   /// No call fails any more.
   public func heal() { state.withLock { $0.failures = [] } }
+
+  /// Lets something happen just before `call` is made the next time, on the caller's thread.
+  public func before(_ call: Call, _ action: @escaping @Sendable () -> Void) {
+    state.withLock { $0.actions[call] = action }
+  }
 
   /// How often a call was made.
   public func count(of call: Call) -> Int { state.withLock { $0.counts[call] ?? 0 } }
@@ -96,6 +102,8 @@ public final class SimulatedDisk: Storage {
   }
 
   fileprivate func begin(_ call: Call, _ path: String) throws(SystemError) {
+    let action = state.withLock { $0.actions.removeValue(forKey: call) }
+    action?()
     let code: Int32? = state.withLock { state in
       state.counts[call, default: 0] += 1
       for index in state.failures.indices where state.failures[index].call == call {

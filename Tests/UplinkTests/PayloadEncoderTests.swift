@@ -137,11 +137,13 @@ struct PayloadEncoderTests {
   func health() throws {
     var encoder = encoder
     let time = Timestamp(monotonic: 5_000, offset: 1_000_000, clock: .unsynced)
+    // The clock was set since.
+    let earlier = Timestamp(monotonic: 4_000, offset: 0, clock: .unsynced)
     let report = HealthReport(
       time: time,
       parts: [
         HealthReport.Part(
-          kind: .bus, name: "line-1", fault: "timeout", since: 900, newestValue: 1_004_000),
+          kind: .bus, name: "line-1", fault: "timeout", since: 900, newestValue: earlier),
         HealthReport.Part(kind: .device, name: "air", fault: nil, since: 1, newestValue: nil),
         HealthReport.Part(
           kind: .destination, name: "province", fault: nil, since: 2, newestValue: nil),

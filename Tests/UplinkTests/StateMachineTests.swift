@@ -36,6 +36,18 @@ struct StateMachineTests {
     #expect(machine.tick(now: 10_000) == [.abandon, .report(.timeout)])
   }
 
+  @Test("The ten seconds begin when the look-up of the name is over")
+  func slowLookUp() {
+    var machine = machine()
+    _ = machine.start(now: 0)
+    machine.opened(now: 12_000)
+    #expect(machine.tick(now: 21_999).isEmpty)
+    #expect(machine.tick(now: 22_000) == [.abandon, .report(.timeout)])
+    // What failed or was stopped meanwhile stays so.
+    machine.opened(now: 22_000)
+    #expect(machine.nextTick != 32_000)
+  }
+
   @Test("Endpoints are tried in turn without a delay; the delay comes after the last")
   func endpoints() {
     var machine = machine(endpoints: 3)

@@ -155,8 +155,10 @@ final class JournalStore: EvictionDelegate {
     for stream in StreamName.allCases {
       let index = journal.index(of: stream)
       for ended in record.untold {
-        let found = index.withLock { $0.lastSeq(of: ended.id) }
-        guard let last = ended.last?[stream], last > found else { continue }
+        let (found, isKnown) = index.withLock {
+          ($0.lastSeq(of: ended.id), $0.isTailKnown(of: ended.id))
+        }
+        guard isKnown, let last = ended.last?[stream], last > found else { continue }
         missing.append((stream, Segment.Run(epoch: ended.id, seqs: found + 1...last)))
       }
       guard recovered[stream]?.putAside.isEmpty == false else { continue }
@@ -217,8 +219,10 @@ final class JournalStore: EvictionDelegate {
   /// Appends events and makes them durable. What could not be appended is kept for the next call,
   /// so an event is handed over once.
   func append(_ more: [Event]) throws(AppendError) {
+    postponeGivenUp()
     postponed.add(more)
-    let all = postponed.takeAll(at: clock.now())
+    let taken = postponed.takeAll()
+    let all = taken.all(at: clock.now())
     guard !all.isEmpty else { return }
     // Appending can postpone more, where beginning a segment evicts one.
     var appended = 0
@@ -229,7 +233,7 @@ final class JournalStore: EvictionDelegate {
       }
       try events.sync()
     } catch {
-      postponed.putBack(Array(all[appended...]))
+      postponed.putBack(taken, from: appended)
       throw error
     }
   }
@@ -245,19 +249,17 @@ final class JournalStore: EvictionDelegate {
   }
 
   /// Makes the data durable. Where that fails, what was not synced can still be read until a power
-  /// cut, and a gap event says that it may be missing after one.
-  func commit() throws(AppendError) {
-    let unsynced = data.unsynced
-    do throws(AppendError) {
-      try data.sync()
-    } catch {
-      if let unsynced {
-        let run = Segment.Run(epoch: journal.current, seqs: unsynced)
-        postponed.add([
-          Self.gap(.data, run, reason: .storeFailed, destinations: [], at: clock.now())
-        ])
-      }
-      throw error
+  /// cut; a gap event, appended with the next events, says that it may be missing after one.
+  func commit() throws(AppendError) { try data.sync() }
+
+  /// Whichever call it was that failed: what was appended before and not synced has to be explained.
+  private func postponeGivenUp() {
+    let now = clock.now()
+    for log in [events, data] {
+      postponed.add(
+        log.takeGivenUp().map {
+          Self.gap(log.stream, $0, reason: .storeFailed, destinations: [], at: now)
+        })
     }
   }
 

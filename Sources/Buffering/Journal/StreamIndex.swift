@@ -129,6 +129,13 @@ struct StreamIndex {
     segments.flatMap(\.runs).filter { $0.epoch == epoch }.map(\.seqs.upperBound).max() ?? 0
   }
 
+  /// Whether the segment was read that the last batches of an epoch stand in: the last one begun in
+  /// it or before it.
+  func isTailKnown(of epoch: AckSet.EpochID) -> Bool {
+    segments.last { $0.header.store == epoch.store && $0.header.epoch <= epoch.epoch }?.isKnown
+      ?? true
+  }
+
   /// Digests that the stream's batches refer to.
   var definitions: Set<UInt32> { Set(segments.map(\.header.definitions)) }
 

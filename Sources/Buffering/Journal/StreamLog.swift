@@ -43,11 +43,9 @@ final class StreamLog {
 
   let shared: SharedIndex
   weak var delegate: (any EvictionDelegate)?
-  /// Seqs that were appended and not synced yet.
-  private(set) var unsynced: ClosedRange<UInt64>?
   private(set) var nextSeq: UInt64 = 1
 
-  private let stream: StreamName
+  let stream: StreamName
   private let epoch: AckSet.EpochID
   private let storage: any Storage
   private let directory: String
@@ -55,6 +53,10 @@ final class StreamLog {
   private var active: Segment?
   /// The active segment's file; opened when it is first written to.
   private var activeFile: (any StorageFile)?
+  /// Seqs that were appended and not synced yet.
+  private var unsynced: ClosedRange<UInt64>?
+  /// Seqs that will never be synced, because their segment was given up after a fault.
+  private var givenUp: [ClosedRange<UInt64>] = []
   private var dictionary = DeviceDictionary()
   private var nextGeneration: UInt64
   /// Files that are zero-filled and hold nothing.
@@ -136,6 +138,12 @@ final class StreamLog {
   /// Whether a sync is due.
   var hasUnsynced: Bool { unsynced != nil }
 
+  /// Batches that can be read until a power cut and may be missing after it; each is named once.
+  func takeGivenUp() -> [Segment.Run] {
+    defer { givenUp = [] }
+    return givenUp.map { Segment.Run(epoch: epoch, seqs: $0) }
+  }
+
   private var nextKey: BatchKey { BatchKey(epoch: epoch.epoch, seq: nextSeq) }
 
   private func write(
@@ -191,6 +199,7 @@ final class StreamLog {
   private func abandonActive() {
     active = nil
     activeFile = nil
+    if let unsynced { givenUp.append(unsynced) }
     unsynced = nil
     dictionary.removeAll()
   }
@@ -268,12 +277,26 @@ final class StreamLog {
     try file.sync()
   }
 
-  private func recycle() throws(AppendError) -> (name: String, file: any StorageFile) {
-    let (victim, needers) = shared.withLock { index in
-      let victim = index.victim()
-      return (victim, victim.map { index.needers(of: $0) } ?? [])
+  /// A segment that could not be read at the start, with what it holds if it can be read now: the
+  /// gap of its eviction has to name that.
+  private func known(_ segment: Segment) -> Segment {
+    guard !segment.isKnown, let file = try? shared.open(segment),
+      let bytes = try? file.read(limits.segmentBytes, at: 0)
+    else { return segment }
+    let scan = bytes.withUnsafeBytes { SegmentScan($0, seed: segment.header.frameSeed) }
+    guard !scan.runs.isEmpty else { return segment }
+    var known = segment
+    known.isKnown = true
+    known.runs = scan.runs.map {
+      Segment.Run(
+        epoch: AckSet.EpochID(store: segment.header.store, epoch: $0.epoch), seqs: $0.seqs)
     }
-    guard let victim else { throw .noRoom }
+    return known
+  }
+
+  private func recycle() throws(AppendError) -> (name: String, file: any StorageFile) {
+    guard let victim = shared.withLock({ $0.victim() }).map(known) else { throw .noRoom }
+    let needers = shared.withLock { $0.needers(of: victim) }
     try delegate?.saveCursors()
     if !needers.isEmpty {
       try delegate?.explainEviction(of: victim, needers: needers)

@@ -90,7 +90,7 @@ final class HealthBoard: HealthSource, StoreObserver, UplinkObserver {
   func accept(_ sample: Sample, definitions: UInt32) {
     let isGood = sample.outcomes.contains { if case .good = $0.outcome { true } else { false } }
     if isGood {
-      let time = sample.time.wall
+      let time = sample.time
       state.withLock { state in
         guard let place = state.places[PartKey(kind: .device, name: sample.device.name)] else {
           return

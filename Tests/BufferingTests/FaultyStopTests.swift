@@ -1,0 +1,73 @@
+import LinuxSystem
+import Telemetry
+import TestSupport
+import Testing
+
+@testable import Buffering
+
+@Suite("A stop while the store fails")
+struct FaultyStopTests {
+  let disk = SimulatedDisk()
+  let clock = ManualClock()
+  let faults = StoreFaults()
+
+  func writer(_ settings: JournalSettings) throws -> JournalWriter {
+    let writer = try JournalWriter(
+      settings, storage: disk, lock: nil, ring: SampleRing(), clock: clock, observer: faults)
+    try writer.start()
+    return writer
+  }
+
+  func accept(_ numbers: Range<Int>, by writer: JournalWriter, _ settings: JournalSettings) {
+    for number in numbers {
+      clock.advance(by: 1000)
+      let outcome = PointOutcome(point: 0, outcome: .good(.int(Int64(number))))
+      let sample = Sample(
+        device: RandomSamples.devices[0], time: clock.now(), outcomes: [outcome])
+      writer.ring.accept(DefinedSample(sample, definitions: settings.definitionsDigest))
+    }
+  }
+
+  func waitForFault() {
+    #expect(eventually(within: 20) { faults.faults.withLock { $0.last ?? nil } != nil })
+  }
+
+  @Test("What was held and what still lay in the ring is written when the disk is back at the stop")
+  func diskComesBack() throws {
+    let settings = StoreUnderTest.settings()
+    let writer = try writer(settings)
+    disk.fail(.write, code: 5, lasting: true)
+    accept(0..<5, by: writer, settings)
+    waitForFault()
+    accept(5..<20, by: writer, settings)
+    disk.heal()
+    #expect(writer.flush(within: 20, reason: "SIGTERM"))
+    #expect(writer.seal(within: 20))
+
+    let next = try StoreUnderTest(disk.afterKill(), settings, clock: clock)
+    #expect(next.sampleCount == 20)
+    #expect(next.gaps.isEmpty)
+    #expect(next.events("start").last?.contains(#""clean":true"#) == true)
+  }
+
+  @Test(
+    "What a disk does not take to the end is counted in a gap, and the stop is not called clean")
+  func diskStaysFull() throws {
+    let settings = StoreUnderTest.settings(segments: 50, segmentBytes: 8192)
+    let writer = try writer(settings)
+    disk.fail(.rename, code: 28, lasting: true)
+    accept(0..<100, by: writer, settings)
+    waitForFault()
+    accept(100..<400, by: writer, settings)
+    let last = clock.now().wall
+    #expect(writer.flush(within: 20, reason: "SIGTERM"))
+    #expect(writer.seal(within: 20))
+
+    let next = try StoreUnderTest(disk.afterKill(), settings, clock: clock)
+    let failed = next.gaps(.storeFailed)
+    #expect(next.sampleCount + failed.reduce(0) { $0 + ($1.count ?? 0) } == 400)
+    #expect(failed.count == 1)
+    #expect(failed.first?.times?.upperBound == last)
+    #expect(next.events("start").last?.contains(#""clean":false"#) == true)
+  }
+}
