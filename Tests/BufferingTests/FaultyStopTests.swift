@@ -28,8 +28,8 @@ struct FaultyStopTests {
     }
   }
 
-  func waitForFault() {
-    #expect(eventually(within: 20) { faults.faults.withLock { $0.last ?? nil } != nil })
+  func waitForFault() throws {
+    try waitUntil("the store's fault") { faults.faults.withLock { $0.last ?? nil } != nil }
   }
 
   @Test("What was held and what still lay in the ring is written when the disk is back at the stop")
@@ -38,7 +38,7 @@ struct FaultyStopTests {
     let writer = try writer(settings)
     disk.fail(.write, code: 5, lasting: true)
     accept(0..<5, by: writer, settings)
-    waitForFault()
+    try waitForFault()
     accept(5..<20, by: writer, settings)
     disk.heal()
     #expect(writer.flush(within: 20, reason: "SIGTERM"))
@@ -57,7 +57,7 @@ struct FaultyStopTests {
     let writer = try writer(settings)
     disk.fail(.rename, code: 28, lasting: true)
     accept(0..<100, by: writer, settings)
-    waitForFault()
+    try waitForFault()
     accept(100..<400, by: writer, settings)
     let last = clock.now().wall
     #expect(writer.flush(within: 20, reason: "SIGTERM"))
