@@ -32,7 +32,8 @@ struct DisconnectSuspects: Sendable {
     if inFlight.count == 1, let loner = inFlight.first, mustGoAlone(loner) {
       let count = losses[loner, default: 0] + 1
       if isByBroker || count >= Self.lossesBeforeAlone + Self.lossesAlone {
-        losses[loner] = nil
+        // When it is tried again, it goes alone at once: that costs one connection, not four.
+        losses[loner] = Self.lossesBeforeAlone
         return loner
       }
       losses[loner] = count

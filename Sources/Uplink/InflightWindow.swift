@@ -6,7 +6,8 @@ struct InflightWindow: Sendable {
   /// What a packet carries.
   enum Cargo: Sendable, Hashable {
     case batch(BatchIdentity, start: LogPosition, lane: Lane)
-    case retained(topic: String)
+    case announcement(Announcements.Message)
+    case health
   }
 
   /// A packet that waits for its acknowledgement.
@@ -21,20 +22,30 @@ struct InflightWindow: Sendable {
   /// Bytes of history in flight at most, unless one batch alone is larger: so much may stand in the
   /// socket before a live batch.
   static let historyBytesLimit = 64 * 1024
-  /// So long may the oldest packet in flight wait while no acknowledgement at all arrives. Longer
-  /// than three retransmissions on a bad link; a broker that froze is noticed by then.
+  /// So long may a packet wait once it is the oldest in flight. Longer than three retransmissions
+  /// on a bad link; a broker that froze, or forgot a packet, is noticed by then.
   static let silenceMilliseconds: Int64 = 20_000
+
+  /// An entry and its place in the order of sending.
+  private struct Flight {
+    var entry: Entry
+    var number: UInt64
+    var sentAt: Int64
+  }
 
   /// Packets that may be in flight now.
   private(set) var credits: Int
   private let configured: Int
   private let historyShare: Double
-  private var entries: [Int32: Entry] = [:]
+  private var flights: [Int32: Flight] = [:]
   private var identities: Set<BatchIdentity> = []
   private var bytes = 0
   private var historyCount = 0
   private var historyBytes = 0
-  private var progressAt: Int64 = 0
+  private var inserted: UInt64 = 0
+  // When the oldest was last acknowledged. Acknowledgements come in the order of sending (MQTT 5,
+  // section 4.6): on a slow link each makes the next one the oldest, and that begins to wait then.
+  private var oldestRemovedAt: Int64 = .min
 
   init(configured: Int, historyShare: Double) {
     self.configured = max(1, configured)
@@ -42,8 +53,8 @@ struct InflightWindow: Sendable {
     credits = 0
   }
 
-  var isEmpty: Bool { entries.isEmpty }
-  var count: Int { entries.count }
+  var isEmpty: Bool { flights.isEmpty }
+  var count: Int { flights.count }
   /// The batches in flight, in no order.
   var batches: Set<BatchIdentity> { identities }
   /// Whether a batch of a live lane is in flight.
@@ -72,11 +83,13 @@ struct InflightWindow: Sendable {
       && (historyCount == 0 || historyBytes + size <= Self.historyBytesLimit)
   }
 
-  mutating func insert(_ id: Int32, _ entry: Entry, now: Int64) {
-    precondition(entries[id] == nil, "packet id \(id) is in flight already")
-    precondition(count < credits, "\(count) packets in flight, credits for \(credits)")
-    if isEmpty { progressAt = now }
-    entries[id] = entry
+  /// Takes a packet in. `false`, and nothing is changed, when its id is in flight already (the
+  /// library uses ids again after 65,535 publishes and does not look whether one is free) or when
+  /// there is no credit for it.
+  mutating func insert(_ id: Int32, _ entry: Entry, now: Int64) -> Bool {
+    guard flights[id] == nil, count < credits else { return false }
+    flights[id] = Flight(entry: entry, number: inserted, sentAt: now)
+    inserted += 1
     bytes += entry.bytes
     if case .batch(let identity, _, let lane) = entry.cargo {
       identities.insert(identity)
@@ -85,12 +98,15 @@ struct InflightWindow: Sendable {
         historyBytes += entry.bytes
       }
     }
+    return true
   }
 
   /// Takes an acknowledged packet out; `nil` for an id that is not in flight.
   mutating func remove(_ id: Int32, now: Int64) -> Entry? {
-    guard let entry = entries.removeValue(forKey: id) else { return nil }
-    progressAt = now
+    let oldest = oldest
+    guard let flight = flights.removeValue(forKey: id) else { return nil }
+    if flight.number == oldest?.number { oldestRemovedAt = now }
+    let entry = flight.entry
     bytes -= entry.bytes
     if case .batch(let identity, _, let lane) = entry.cargo {
       identities.remove(identity)
@@ -102,6 +118,11 @@ struct InflightWindow: Sendable {
     return entry
   }
 
-  /// When the broker counts as gone for want of acknowledgements; `nil` with nothing in flight.
-  var overdueAt: Int64? { isEmpty ? nil : progressAt + Self.silenceMilliseconds }
+  /// When the broker counts as gone for want of an acknowledgement; `nil` with nothing in flight.
+  /// Those of later packets don't count: one that never comes would else stay in flight for ever.
+  var overdueAt: Int64? {
+    oldest.map { max($0.sentAt, oldestRemovedAt) + Self.silenceMilliseconds }
+  }
+
+  private var oldest: Flight? { flights.values.min { $0.number < $1.number } }
 }

@@ -13,9 +13,11 @@ struct StreamDelivery: Sendable, Hashable {
 }
 
 extension PayloadEncoder {
-  /// The `health` payload: the agent's report, and how far this destination is.
+  /// The `health` payload: the agent's report, how far this destination is, and which retained
+  /// topics its broker refused.
   mutating func health(
-    _ report: HealthReport, store: UInt64, epoch: UInt32, streams: [StreamName: StreamDelivery]
+    _ report: HealthReport, store: UInt64, epoch: UInt32, streams: [StreamName: StreamDelivery],
+    refused: [String: UplinkFault] = [:]
   ) -> [UInt8] {
     json.reset()
     json.beginObject()
@@ -40,6 +42,14 @@ extension PayloadEncoder {
       if let delivery = streams[stream] { write(delivery, of: stream, store: store) }
     }
     json.endObject()
+    if !refused.isEmpty {
+      json.key("refused-topics")
+      json.beginObject()
+      for (topic, fault) in refused.sorted(by: { $0.key < $1.key }) {
+        json.member(topic, fault.rawValue)
+      }
+      json.endObject()
+    }
     json.endObject()
     return json.bytes
   }

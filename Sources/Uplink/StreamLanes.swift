@@ -58,6 +58,12 @@ struct StreamLanes {
     return historyHead
   }
 
+  /// Whether a lane sends this batch next; not while it pauses.
+  func isNext(_ identity: BatchIdentity, now: Int64) -> Bool {
+    if liveHead?.batch.identity == identity { return true }
+    return historyHead?.batch.identity == identity && (rewind.map { now >= $0.at } ?? true)
+  }
+
   /// Keeps the encoded form of a head, so that it is made once.
   mutating func keep(_ payload: [UInt8], isHistory: Bool) {
     if isHistory { historyHead?.payload = payload } else { liveHead?.payload = payload }

@@ -12,6 +12,11 @@ struct TopicLayout: Sendable, Hashable {
     prefix + "/points/" + hexadecimal(UInt64(digest), digits: 8)
   }
 
+  /// A topic without the prefix, as documents name it.
+  func relative(_ topic: String) -> String {
+    topic.hasPrefix(prefix + "/") ? String(topic.dropFirst(prefix.count + 1)) : topic
+  }
+
   func batches(_ lane: Lane) -> String {
     prefix + "/\(lane.stream)" + (lane.isHistory ? "/history" : "")
   }

@@ -21,6 +21,12 @@ extension UplinkWorker {
 
   /// Publishes as much as there is and the window has room for.
   func deliver() {
+    if isDelivering.history {
+      announcements.requeue(now: now)
+      for (stream, position) in setAside.retry(now: now) {
+        lanes[stream]?.retry(from: position, at: now)
+      }
+    }
     while isDelivering.live, connection != nil, sendNext() == .sent {}
     if case .draining = machine.state, connection != nil, !window.holdsLive, areLiveLanesEmpty {
       liveLanesAreEmpty()
@@ -30,11 +36,32 @@ extension UplinkWorker {
   /// A publish was taken or refused by the broker.
   func acknowledged(_ id: Int32, _ reason: MQTTReason) {
     guard let entry = window.remove(id, now: now) else { return }
-    guard case .batch(let identity, let start, let lane) = entry.cargo else { return }
-    suspects.acknowledged(identity)
+    switch entry.cargo {
+    case .batch(let identity, let start, let lane):
+      suspects.acknowledged(identity)
+      settle(identity, from: start, on: lane, reason)
+    case .announcement(let message):
+      if let (fault, pause) = Self.refusal(reason) {
+        announcements.refused(message, fault, retryAt: now + pause)
+      } else {
+        announcements.accepted(message)
+      }
+    case .health:
+      let refusal = Self.refusal(reason)
+      healthFault = refusal?.fault
+      healthRetryAt = refusal.map { now + $0.pause }
+    }
+  }
+
+  private func settle(
+    _ identity: BatchIdentity, from start: LogPosition, on lane: Lane, _ reason: MQTTReason
+  ) {
     if !reason.isFailure {
       log.acknowledge(identity, by: settings.name)
       isQuotaExceeded = false
+      if let position = setAside.delivered(identity) {
+        lanes[lane.stream]?.retry(from: position, at: now)
+      }
       if reason == .noMatchingSubscribers {
         lacksSubscriber.insert(lane.stream)
       } else {
@@ -44,8 +71,16 @@ extension UplinkWorker {
       lanes[lane.stream]?.retry(from: start, at: now + Self.retryMilliseconds)
       isQuotaExceeded = true
     } else {
-      setAside.add(identity, .refused)
+      setAside.add(identity, .refused, start: start, now: now)
     }
+  }
+
+  /// What it means for a retained topic that the broker did not take, and after how many
+  /// milliseconds it is published again; `nil` for a success.
+  private static func refusal(_ reason: MQTTReason) -> (fault: UplinkFault, pause: Int64)? {
+    guard reason.isFailure else { return nil }
+    return isTransient(reason)
+      ? (.quotaExceeded, retryMilliseconds) : (.refused, SetAside.retryMilliseconds)
   }
 
   /// Whether the same batch may be taken later.
@@ -88,13 +123,17 @@ extension UplinkWorker {
   private var isHeldForLoner: Bool {
     guard !window.isEmpty else { return false }
     if window.batches.contains(where: suspects.mustGoAlone) { return true }
-    return lonerWaitsSince.map { now - $0 >= Self.lonerPatienceMilliseconds } ?? false
+    guard let loner, now - loner.waitsSince >= Self.lonerPatienceMilliseconds else { return false }
+    // Its lane may have been read anew since, or pause: then the others wait for nothing. Nor do
+    // they wait while a stop leaves no time for the backlog, in which such a batch always is.
+    return isDelivering.history
+      && lanes[loner.identity.stream]?.isNext(loner.identity, now: now) == true
   }
 
   private func sendAnnouncement() -> Step {
     guard let next = announcements.next else { return .empty }
     let message = MQTTMessage(topic: next.topic, payload: next.payload, isRetained: true)
-    let step = publish(message, .retained(topic: next.topic), isHistory: false)
+    let step = publish(message, .announcement(next), isHistory: false)
     if step == .sent { announcements.publishedNext() }
     return step
   }
@@ -103,7 +142,7 @@ extension UplinkWorker {
     guard window.hasRoom(forBytes: 0, isHistory: false), let message = dueHealth() else {
       return .empty
     }
-    let step = publish(message, .retained(topic: topics.health), isHistory: false)
+    let step = publish(message, .health, isHistory: false)
     if step == .sent { healthWasPublished() }
     return step
   }
@@ -148,10 +187,10 @@ extension UplinkWorker {
     }
     if suspects.mustGoAlone(identity) {
       guard window.isEmpty else {
-        lonerWaitsSince = lonerWaitsSince ?? now
+        if loner?.identity != identity { loner = (identity, now) }
         return .blocked
       }
-      lonerWaitsSince = nil
+      loner = nil
     }
     var payload = head.payload ?? []
     if head.payload == nil {
@@ -179,14 +218,27 @@ extension UplinkWorker {
     }
     do throws(MQTTError) {
       let id = try connection.publish(message)
-      window.insert(id, InflightWindow.Entry(cargo: cargo, bytes: bytes), now: now)
-      return .sent
+      let entry = InflightWindow.Entry(cargo: cargo, bytes: bytes)
+      if window.insert(id, entry, now: now) { return .sent }
+      // The acknowledgement of the one before has not come for 65,535 publishes.
+      lost(.timeout)
+      return .blocked
     } catch .tooLarge {
-      if case .batch(let identity, _, _) = cargo { setAside.add(identity, .tooLarge) }
+      isTooLarge(cargo)
       return .sent
     } catch {
       lost(ConnectionLoss(error))
       return .blocked
+    }
+  }
+
+  private func isTooLarge(_ cargo: InflightWindow.Cargo) {
+    switch cargo {
+    case .batch(let identity, let start, _):
+      setAside.add(identity, .tooLarge, start: start, now: now)
+    case .announcement(let message):
+      announcements.refused(message, .tooLarge, retryAt: now + SetAside.retryMilliseconds)
+    case .health: healthFault = .tooLarge
     }
   }
 }

@@ -24,12 +24,16 @@ final class UplinkWorker {
   var lanes: [StreamName: StreamLanes] = [:]
   var setAside = SetAside()
   var suspects = DisconnectSuspects()
-  // A batch that must go alone waits for an empty window since then.
-  var lonerWaitsSince: Int64?
+  // A batch that must go alone, and since when it waits for an empty window.
+  var loner: (identity: BatchIdentity, waitsSince: Int64)?
   var isQuotaExceeded = false
   var lacksSubscriber: Set<StreamName> = []
   // When history that has credits may go on, as far as its rate says.
   var historyReadyAt: Int64?
+
+  // The broker did not take the last `health`; it comes again each minute in any case.
+  var healthFault: UplinkFault?
+  var healthRetryAt: Int64?
 
   // Goes before the batches of a connection.
   private(set) var isHealthFirst = false
@@ -128,11 +132,11 @@ extension UplinkWorker {
           version: settings.version, username: settings.username, password: password, will: will))
       try connection.connect()
       self.connection = connection
+      machine.opened(now: now)
     } catch let error as MQTTError {
       lost(ConnectionLoss(error))
     } catch {
       lost(.passwordFile)
-      machine.opened(now: now)
     }
   }
 
@@ -141,8 +145,10 @@ extension UplinkWorker {
     window.open(receiveMaximum: answer?.receiveMaximum ?? .max)
     setAside.open(now: now)
     lacksSubscriber = []
-    lonerWaitsSince = nil
+    loner = nil
     isQuotaExceeded = false
+    healthFault = nil
+    healthRetryAt = nil
     for stream in StreamName.allCases {
       lanes[stream] = StreamLanes(stream: stream, log: log, destination: settings.name)
     }
@@ -187,7 +193,8 @@ extension UplinkWorker {
 
   private func reportFault() {
     let quota: UplinkFault? = isQuotaExceeded ? .quotaExceeded : nil
-    let fault = connectionFault ?? quota ?? setAside.fault
+    let fault =
+      connectionFault ?? quota ?? setAside.fault ?? announcements.fault ?? healthFault
     guard fault != reportedFault else { return }
     reportedFault = fault
     uplink.observer.destination(settings.name, changedTo: fault?.rawValue)
@@ -208,7 +215,7 @@ extension UplinkWorker {
     }
     let payload = encoder.health(
       uplink.health.report(), store: log.store, epoch: log.epoch,
-      streams: Dictionary(uniqueKeysWithValues: streams))
+      streams: Dictionary(uniqueKeysWithValues: streams), refused: announcements.refused)
     return MQTTMessage(topic: topics.health, payload: payload, isRetained: true)
   }
 
@@ -216,18 +223,20 @@ extension UplinkWorker {
   func healthWasPublished() {
     isHealthFirst = false
     isHealthDue = false
+    healthRetryAt = nil
     healthPublishedAt = now
   }
 
   private var healthDueAt: Int64? {
     guard isDelivering.history else { return nil }
     let pause = isHealthDue ? Self.healthAtMostEveryMilliseconds : Self.healthMilliseconds
-    return isHealthFirst ? 0 : healthPublishedAt + pause
+    return isHealthFirst ? 0 : min(healthPublishedAt + pause, healthRetryAt ?? .max)
   }
 
   private var historyTimers: [Int64?] {
     guard isDelivering.history else { return [] }
-    return [historyReadyAt] + lanes.values.map(\.resumesAt)
+    return [historyReadyAt, setAside.retryAt, announcements.retryAt]
+      + lanes.values.map(\.resumesAt)
   }
 
   /// Sleeps until the socket, the log, a request or the next timer.

@@ -16,13 +16,14 @@ final class Destination {
 
   init(
     ports: [UInt16], version: MQTTVersion = .v5, host: String = "127.0.0.1", window: Int = 20,
-    historyRate: Int? = nil, startsAt seed: UInt64? = nil
+    historyRate: Int? = nil, passwordFile: String? = nil
   ) throws {
     log.define(0xb194_6ac9, #"{"v":1}"#)
     uplink = try Uplink(
       settings: UplinkSettings(
         name: name, endpoints: ports.map { UplinkEndpoint(host: host, port: $0) },
-        version: version, clientID: "gw", topicPrefix: "m", gateway: "gw", agentVersion: "0.1.0",
+        version: version, clientID: "gw", username: passwordFile.map { _ in "gw" },
+        passwordFile: passwordFile, topicPrefix: "m", gateway: "gw", agentVersion: "0.1.0",
         historyRate: historyRate, window: window),
       log: log, health: Healthy(clock: clock), clock: clock, boot: boot, observer: observer)
   }
@@ -53,22 +54,35 @@ final class Destination {
   }
 }
 
+extension Destination {
+  /// Lets time pass in an instant, and the uplink notice it.
+  func pass(milliseconds: Int64) {
+    clock.advance(by: milliseconds)
+    uplink.healthChanged()
+  }
+}
+
 /// Draws the lower end of every range.
 struct LowestGenerator: RandomNumberGenerator {
   // Not 0: the standard library would draw again for ever.
   func next() -> UInt64 { 1 }
 }
 
-/// The kernel's clock, and a wall clock that a test may step.
+/// The kernel's clock, which a test may put forward, and a wall clock that it may step.
 final class ShiftedClock: TimeSource {
   private let step = Monitor<Int64>(0)
+  private let passed = Monitor<Int64>(0)
 
   func now() -> Timestamp {
     var time = KernelClock().now()
+    time.monotonic += passed.withLock { $0 }
     time.offset += step.withLock { $0 }
     time.clock = .synced
     return time
   }
+
+  /// Puts both clocks forward, as if so much time had passed.
+  func advance(by milliseconds: Int64) { passed.withLock { $0 += milliseconds } }
 
   func stepWallClock(by milliseconds: Int64) { step.withLock { $0 += milliseconds } }
 }

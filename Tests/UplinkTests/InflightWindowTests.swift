@@ -47,7 +47,7 @@ struct InflightWindowTests {
       let lane = Bool.random(using: &generator) ? live : history
       let entry = batch(UInt64(id), lane, bytes: .random(in: 1...90_000, using: &generator))
       if window.hasRoom(forBytes: entry.bytes, isHistory: lane.isHistory) {
-        window.insert(id, entry, now: 0)
+        #expect(window.insert(id, entry, now: 0) == true)
         inFlight[id] = entry
       } else if let gone = inFlight.keys.sorted().randomElement(using: &generator) {
         #expect(window.remove(gone, now: 0) == inFlight.removeValue(forKey: gone))
@@ -64,18 +64,47 @@ struct InflightWindowTests {
     #expect(window.remove(9999, now: 0) == nil)
   }
 
-  @Test("A broker is overdue when nothing at all is acknowledged for the limit")
+  @Test("A packet id that is in flight already, or one without a credit, is not taken")
+  func packetIDInUse() {
+    var window = InflightWindow(configured: 2, historyShare: 0.5)
+    window.open(receiveMaximum: 20)
+    #expect(window.insert(1, batch(1, live), now: 0) == true)
+    #expect(window.insert(1, batch(2, live), now: 0) == false)
+    #expect(window.count == 1)
+    #expect(window.remove(1, now: 0) == batch(1, live))
+    #expect(window.isEmpty)
+    #expect(window.insert(1, batch(1, live), now: 0) == true)
+    #expect(window.insert(2, batch(2, live), now: 0) == true)
+    #expect(window.insert(3, batch(3, live), now: 0) == false)
+  }
+
+  @Test("A broker is overdue when the oldest packet waits for the limit, whatever else arrives")
   func overdue() {
     var window = InflightWindow(configured: 20, historyShare: 0.5)
     window.open(receiveMaximum: 20)
     #expect(window.overdueAt == nil)
-    window.insert(1, batch(1, live), now: 1_000)
-    window.insert(2, batch(2, live), now: 15_000)
+    #expect(window.insert(1, batch(1, live), now: 1_000) == true)
+    #expect(window.insert(2, batch(2, live), now: 15_000) == true)
     #expect(window.overdueAt == 21_000)
     _ = window.remove(2, now: 16_000)
-    #expect(window.overdueAt == 36_000)
+    #expect(window.overdueAt == 21_000)
     _ = window.remove(1, now: 17_000)
     #expect(window.overdueAt == nil)
+    #expect(window.insert(3, batch(3, live), now: 40_000) == true)
+    #expect(window.overdueAt == 60_000)
+  }
+
+  @Test("On a slow link, each acknowledgement in turn gives the next packet its time")
+  func slowLink() {
+    var window = InflightWindow(configured: 20, historyShare: 0.5)
+    window.open(receiveMaximum: 20)
+    for id in Int32(1)...5 { #expect(window.insert(id, batch(UInt64(id), live), now: 0) == true) }
+    for id in Int32(1)...4 {
+      let now = Int64(id) * 15_000
+      #expect(now < window.overdueAt ?? 0)
+      _ = window.remove(id, now: now)
+    }
+    #expect(window.overdueAt == 80_000)
   }
 }
 
@@ -135,8 +164,8 @@ struct SuspectTests {
   @Test("What is set aside is bounded, forgotten with the connection, and condemned for an hour")
   func setAside() {
     var setAside = SetAside()
-    for seq in UInt64(1)...2000 { setAside.add(identity(seq), .refused) }
-    setAside.add(identity(2000), .refused)
+    for seq in UInt64(1)...2000 { setAside.refuse(identity(seq), now: 0) }
+    setAside.refuse(identity(2000), now: 0)
     #expect(setAside.count(.refused, in: .data) == 2000)
     #expect(!setAside.contains(identity(1)) && setAside.contains(identity(2000)))
     #expect(setAside.fault == .refused)
@@ -146,5 +175,56 @@ struct SuspectTests {
     #expect(setAside.fault == .refused && setAside.count(.refused, in: .data) == 1)
     setAside.open(now: 3_600_000)
     #expect(!setAside.contains(identity(5)) && setAside.fault == nil)
+  }
+
+  @Test("After an hour the oldest that was set aside is tried; once it is taken, all like it are")
+  func trials() {
+    var setAside = SetAside()
+    #expect(setAside.retryAt == nil)
+    for seq in UInt64(3)...5 { setAside.refuse(identity(seq), now: Int64(seq)) }
+    setAside.add(identity(6), .tooLarge, start: position(6), now: 6)
+    #expect(setAside.retryAt == 3_600_003)
+    #expect(setAside.retry(now: 3_600_002) == [:])
+    #expect(setAside.retry(now: 3_600_003) == [.data: position(3)])
+    // One of each reason; the rest is passed over as before, and all are counted.
+    #expect([3, 4, 5, 6].filter { setAside.contains(identity($0)) } == [4, 5])
+    #expect(setAside.count(.refused, in: .data) == 3)
+    setAside.refuse(identity(3), now: 3_600_010)
+    setAside.add(identity(6), .tooLarge, start: position(6), now: 3_600_010)
+    #expect((UInt64(3)...6).allSatisfy { setAside.contains(identity($0)) })
+    #expect(setAside.retryAt == 7_200_003)
+    #expect(setAside.retry(now: 7_200_003) == [.data: position(3)])
+    #expect(setAside.delivered(identity(7)) == nil)
+    #expect(setAside.delivered(identity(3)) == position(3))
+    #expect(setAside.count(.refused, in: .data) == 0 && !setAside.contains(identity(4)))
+    #expect(setAside.fault == .tooLarge)
+    // A batch on trial that does not come up for an hour left the log.
+    #expect(setAside.retry(now: 10_800_003) == [:])
+    #expect(setAside.fault == nil && setAside.retryAt == nil)
+  }
+
+  @Test("What stands condemned is tried again after its hour, and then alone at once")
+  func condemnedAgain() {
+    var setAside = SetAside()
+    setAside.condemn(identity(1), now: 10)
+    #expect(setAside.retryAt == 3_600_010)
+    #expect(setAside.retry(now: 3_600_009) == [:])
+    #expect(setAside.retry(now: 3_600_010) == [.data: .start])
+    #expect(!setAside.contains(identity(1)) && setAside.fault == nil)
+    var suspects = DisconnectSuspects()
+    for _ in 0..<3 { _ = suspects.connectionLost(inFlight: [identity(1)], isByBroker: true) }
+    #expect(suspects.connectionLost(inFlight: [identity(1)], isByBroker: true) == identity(1))
+    #expect(suspects.mustGoAlone(identity(1)))
+  }
+
+  private func position(_ seq: UInt64) -> LogPosition {
+    LogPosition(generation: 1, offset: UInt32(seq))
+  }
+}
+
+extension SetAside {
+  fileprivate mutating func refuse(_ identity: BatchIdentity, now: Int64) {
+    let start = LogPosition(generation: 1, offset: UInt32(identity.seq))
+    add(identity, .refused, start: start, now: now)
   }
 }

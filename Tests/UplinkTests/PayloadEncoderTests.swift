@@ -156,7 +156,7 @@ struct PayloadEncoderTests {
         .data: StreamDelivery(
           summary: StreamSummary(newest: newest, oldest: oldest, unsent: 2, oldestUnsent: 88),
           refused: 1)
-      ])
+      ], refused: ["points/b1946ac9": .tooLarge, "state": .refused])
     let expected =
       #"{"v":1,"gateway":"gw-520201-01","destination":"province","time":1005000,"#
       + #""clock":"unsynced","healthy":false,"faults":{"bus/line-1":"timeout"},"#
@@ -166,8 +166,42 @@ struct PayloadEncoderTests {
       + #""store":{"id":"9f2c61d07be4a835","epoch":7,"fault":null},"#
       + #""streams":{"data":{"store":"9f2c61d07be4a835","newest":{"epoch":7,"seq":4711},"#
       + #""oldest":{"store":"0000000000000001","epoch":5,"seq":12},"unsent":2,"#
-      + #""oldest-unsent":88,"refused":1,"too-large":0}}}"#
+      + #""oldest-unsent":88,"refused":1,"too-large":0}},"#
+      + #""refused-topics":{"points/b1946ac9":"too-large","state":"refused"}}"#
     #expect(String(decoding: payload, as: UTF8.self) == expected)
+  }
+
+  @Test("An announcement that was refused comes again when it is due, unless it is void by then")
+  func refusedAnnouncements() {
+    var announcements = Announcements(topics: TopicLayout(prefix: "p"))
+    announcements.open(state: [1], definitions: [1: [10]])
+    let state = announcements.take()
+    let definition = announcements.take()
+    #expect(announcements.fault == nil && announcements.retryAt == nil)
+    announcements.refused(state, .quotaExceeded, retryAt: 5)
+    announcements.refused(definition, .refused, retryAt: 60)
+    #expect(announcements.fault == .refused && announcements.retryAt == 5)
+    #expect(announcements.refused == ["state": .quotaExceeded, "points/00000001": .refused])
+    announcements.requeue(now: 4)
+    #expect(announcements.next == nil)
+    announcements.requeue(now: 5)
+    announcements.requeue(now: 6)
+    #expect(announcements.drain() == ["p/state"])
+    announcements.accepted(state)
+    #expect(announcements.refused == ["points/00000001": .refused])
+    // It left the log: what clears the topic decides.
+    announcements.update([:])
+    announcements.requeue(now: 60)
+    let clearing = announcements.take()
+    #expect(clearing.payload.isEmpty && announcements.next == nil)
+    announcements.refused(definition, .refused, retryAt: 70)
+    #expect(announcements.retryAt == nil)
+    announcements.accepted(clearing)
+    #expect(announcements.fault == nil)
+    // A new connection has a new broker's rights.
+    announcements.refused(state, .refused, retryAt: 90)
+    announcements.open(state: [1], definitions: [:])
+    #expect(announcements.fault == nil)
   }
 
   @Test("Announcements put state first, publish new digests once and clear those that left")
@@ -186,6 +220,11 @@ struct PayloadEncoderTests {
 }
 
 extension Announcements {
+  fileprivate mutating func take() -> Message {
+    defer { publishedNext() }
+    return next ?? Message(topic: "none", payload: [])
+  }
+
   fileprivate mutating func drain() -> [String] {
     var topics: [String] = []
     while let next {

@@ -51,6 +51,25 @@ struct StreamLanesTests {
     #expect(lanes.drainHistory(now: 5_000, skipping: [all[2]]) == [all[1], all[3], all[4], all[5]])
   }
 
+  @Test("A batch that is next in a lane no longer is when the lane moves on, and not in a pause")
+  func next() {
+    let log = MemoryLog()
+    let old = log.append(.data, at: time)
+    var lanes = StreamLanes(stream: .data, log: log, destination: destination)
+    let live = log.append(.data, at: time)
+    #expect(!lanes.isNext(old, now: 0) && !lanes.isNext(live, now: 0))
+    _ = lanes.live { _ in false }
+    _ = lanes.history(now: 0) { _ in false }
+    #expect(lanes.isNext(old, now: 0) && lanes.isNext(live, now: 0))
+    lanes.moveLiveToTail()
+    #expect(!lanes.isNext(live, now: 0) && lanes.isNext(old, now: 0))
+    lanes.retry(from: LogPosition(generation: 1, offset: 0), at: 5_000)
+    #expect(!lanes.isNext(old, now: 4_999))
+    #expect(lanes.isNext(old, now: 5_000))
+    lanes.take(isHistory: true)
+    #expect(!lanes.isNext(old, now: 5_000))
+  }
+
   @Test("A live batch that was refused is retried as backlog")
   func retryLive() {
     let log = MemoryLog()
