@@ -48,14 +48,23 @@ struct PollSchedule<Job: Sendable>: Sendable {
   }
 
   /// When the next job is due; `nil` without jobs.
-  var nextTime: Int64? { entries.map(\.next).min() }
+  var nextTime: Int64? { nextTime { _ in .min } }
+
+  /// When the next job can be taken, if none is before `earliest` allows it; `nil` without jobs.
+  func nextTime(earliest: (Job) -> Int64) -> Int64? {
+    entries.map { max($0.next, earliest($0.job)) }.min()
+  }
 
   /// Takes the job that has waited longest of those due at `now`; among equals, the one added
   /// first. One that `isSuspect` stands back for up to a period, so that a unit that is probably
   /// dead takes its time-out after the others were asked; not longer, or it would never be asked.
-  mutating func take(at now: Int64, isSuspect: (Job) -> Bool) -> Due? {
+  /// One that `earliest` holds back waits, and misses cycles if it has to.
+  mutating func take(
+    at now: Int64, isSuspect: (Job) -> Bool, earliest: (Job) -> Int64 = { _ in .min }
+  ) -> Due? {
     var chosen: (index: Int, rank: Int64)?
-    for (index, entry) in entries.enumerated() where entry.next <= now {
+    for (index, entry) in entries.enumerated()
+    where entry.next <= now && earliest(entry.job) <= now {
       let rank = entry.next + (isSuspect(entry.job) ? entry.every : 0)
       if rank < chosen?.rank ?? .max { chosen = (index, rank) }
     }

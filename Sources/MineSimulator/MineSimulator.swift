@@ -5,7 +5,7 @@ internal import ConfigurationFile
 struct MineSimulator: ParsableCommand {
   static let configuration = CommandConfiguration(
     commandName: "mine-simulator",
-    abstract: "Plays a mine: Modbus TCP slaves with signals and scripted faults, on 127.0.0.1.",
+    abstract: "Plays a mine: Modbus TCP and RTU slaves with signals and scripted faults.",
     subcommands: [Run.self, PrintAgentConfiguration.self])
 }
 
@@ -17,6 +17,9 @@ struct ScenarioOptions: ParsableArguments {
   @Option(help: "The i-th station listens on this port + i, instead of its own.")
   var portsFrom: UInt16?
 
+  @Option(help: "Links to serial stations are made here, by their names, not where they say.")
+  var portsDirectory: String?
+
   /// The scenario with the ports that were asked for; prints all problems and exits with 78 if it
   /// has any.
   func load() throws -> Scenario {
@@ -27,6 +30,26 @@ struct ScenarioOptions: ParsableArguments {
       for line in error.lines { StandardStream.error.write(line + "\n") }
       throw ExitStatus.wrongConfiguration
     }
+    return try listening(try linked(scenario))
+  }
+
+  private func linked(_ scenario: Scenario) throws -> Scenario {
+    var scenario = scenario
+    for index in scenario.stations.indices where scenario.stations[index].line != nil {
+      let name = scenario.stations[index].name
+      if let portsDirectory {
+        guard portsDirectory.hasPrefix("/") else {
+          throw ValidationError("--ports-directory \(portsDirectory): a path from / is expected")
+        }
+        scenario.stations[index].line?.link = "\(portsDirectory)/\(name)"
+      } else if scenario.stations[index].line?.link == nil {
+        throw ValidationError("the station \(name) has no link; --ports-directory is expected")
+      }
+    }
+    return scenario
+  }
+
+  private func listening(_ scenario: Scenario) throws -> Scenario {
     guard let portsFrom else { return scenario }
     guard let moved = scenario.listening(portsFrom: portsFrom) else {
       throw ValidationError(

@@ -24,7 +24,8 @@ struct MineTests {
     Fault(target: target, during: 100..<200, kind: kind)
   }
 
-  private let frame = TCPFrame(transaction: 0x1234, unit: 7, pdu: SlaveTests.request(3, 0, 1))
+  private let frame = Frame.tcp(
+    TCPFrame(transaction: 0x1234, unit: 7, pdu: SlaveTests.request(3, 0, 1)))
 
   private func pending(_ mine: Mine, station: Int = 0, at time: Int64) throws -> Mine.Pending {
     guard case .pending(let pending) = mine.receive(frame, station: station, at: time) else {
@@ -44,9 +45,8 @@ struct MineTests {
       #expect(response.record.device == station)
       #expect(!response.closesConnection)
     }
-    var stranger = frame
-    stranger.unit = 8
-    #expect(mine.receive(stranger, station: 0, at: 0) == .nobody)
+    let stranger = TCPFrame(transaction: 1, unit: 8, pdu: frame.pdu)
+    #expect(mine.receive(.tcp(stranger), station: 0, at: 0) == .nobody)
   }
 
   @Test("A fault befalls its device or station, from its beginning to just before its end")
@@ -74,7 +74,8 @@ struct MineTests {
   func refusal() throws {
     let mine = Self.mine()
     var pending = try pending(mine, at: 0)
-    pending.frame.pdu = SlaveTests.request(3, 500, 1)
+    pending.frame = .tcp(
+      TCPFrame(transaction: 1, unit: 7, pdu: SlaveTests.request(3, 500, 1)))
     #expect(mine.respond(to: pending, at: 0).record.outcome == .fault("exception-2"))
   }
 
@@ -129,17 +130,17 @@ struct MineTests {
     var expected: [(due: Int64, connection: Int)] = []
     for number in 0..<1000 {
       let due = Int64.random(in: 0..<50, using: &generator)
-      queue.insert(.init(due: due, connection: number, pending: pending))
+      queue.insert(.init(due: due, way: .connection(number), pending: pending))
       expected.append((due, number))
     }
-    queue.remove(connection: 500)
+    queue.remove(.connection(500))
     expected.remove(at: 500)
     // The standard library's sort is stable.
     expected.sort { $0.due < $1.due }
-    #expect(queue.take(dueBy: -1)?.connection == nil)
+    #expect(queue.take(dueBy: -1)?.way == nil)
     for entry in expected {
       #expect(queue.nextDue == entry.due)
-      #expect(queue.take(dueBy: entry.due)?.connection == entry.connection)
+      #expect(queue.take(dueBy: entry.due)?.way == .connection(entry.connection))
     }
     #expect(queue.nextDue == nil)
   }

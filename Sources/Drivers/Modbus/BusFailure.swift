@@ -10,6 +10,8 @@ enum ConnectError: Error, Hashable {
   case refused(endpoint: String)
   /// Any other failure, such as no route or no answer in time.
   case failed(SystemError)
+  /// Another program, or another bus, has the serial port.
+  case portInUse(path: String)
   /// libmodbus waits with `select`, which can't take descriptors from the limit on.
   case descriptorTooHigh(lowestFree: Int32, limit: Int32)
 
@@ -21,7 +23,7 @@ enum ConnectError: Error, Hashable {
   /// Whether the attempt cost neither side anything, so that the next may follow soon.
   var isQuick: Bool {
     switch self {
-    case .refused: true
+    case .refused, .portInUse: true
     case .failed(let error): !error.isTimeout
     case .unresolved, .descriptorTooHigh: false
     }
@@ -35,6 +37,7 @@ extension ConnectError: CustomStringConvertible {
     case .unresolved(let host, let reason): "resolve \(host): \(reason)"
     case .refused(let endpoint): "connect \(endpoint): Connection refused"
     case .failed(let error): error.description
+    case .portInUse(let path): "open \(path): in use by another program"
     case .descriptorTooHigh(let lowestFree, let limit):
       "too many open files: next descriptor \(lowestFree); libmodbus needs one below \(limit)"
     }
@@ -50,6 +53,8 @@ extension SystemError {
 enum TransactionError: Error, Hashable {
   /// No answer in time. Bytes of one that broke off make what follows ambiguous.
   case timeout(brokeOff: Bool)
+  /// Bytes enough for an answer, with a wrong checksum; serial lines only.
+  case wrongChecksum
   /// An answer that can't be the one.
   case badAnswer(AnswerError)
   /// The connection was found closed before the request was sent.

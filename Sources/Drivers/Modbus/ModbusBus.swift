@@ -9,6 +9,8 @@ public struct ModbusBusCounters: Sendable, Hashable {
   public var timeouts = 0
   /// Answers that could not be the one to their request.
   public var badAnswers = 0
+  /// Answers on a serial line whose checksum was wrong.
+  public var wrongChecksums = 0
   /// Answers that came after their request had been given up; they are never taken for another's.
   public var lateAnswers = 0
   /// Connections that were made.
@@ -27,7 +29,7 @@ public actor ModbusBus {
   private let clock: any TimeSource
   private let executor: ThreadExecutor
   private let counts = Monitor(ModbusBusCounters())
-  private var connection: ModbusTCPConnection?
+  private var connection: ModbusConnection?
 
   /// Makes a bus that hands what it reads to `sink`. Fails only when the process may have no more
   /// threads. SIGPIPE need not be ignored.
@@ -49,8 +51,9 @@ public actor ModbusBus {
   public nonisolated var counters: ModbusBusCounters { counts.withLock { $0 } }
 
   /// Polls until its task is cancelled, which it notices between transactions and while it sleeps:
-  /// within the bus's time-out, or the 2 s of a connection attempt, plus what the system's
-  /// resolver takes for a host name. The connection is closed when it returns.
+  /// within the bus's time-out and what an answer takes on a serial line, or the 2 s of a
+  /// connection attempt, plus what the system's resolver takes for a host name. The connection is
+  /// closed when it returns.
   public func run() async {
     var state = ModbusBusStateMachine(definition, start: clock.now().monotonic)
     while !Task.isCancelled {
@@ -69,26 +72,22 @@ public actor ModbusBus {
   }
 
   private func connect(_ state: inout ModbusBusStateMachine) {
-    switch definition.endpoint {
-    case .tcp(let host, let port):
-      do throws(ConnectError) {
-        connection = try ModbusTCPConnection.open(host: host, port: port)
-        state.connected(at: clock.now())
-        counts.withLock { $0.connects += 1 }
-      } catch {
-        state.connectFailed(error, at: clock.now())
-      }
+    do throws(ConnectError) {
+      connection = try ModbusConnection.open(definition.endpoint)
+      state.connected(at: clock.now())
+      counts.withLock { $0.connects += 1 }
+    } catch {
+      state.connectFailed(error, at: clock.now())
     }
   }
 
   private func perform(_ turn: ModbusBusStateMachine.Turn, _ state: inout ModbusBusStateMachine) {
-    let request = ReadRequest(
-      table: turn.request.table, address: turn.request.address, count: turn.request.count)
     let lateBefore = connection?.lateAnswers ?? 0
     let result: Result<ReadAnswer, TransactionError>
     do throws(TransactionError) {
       let answer = try connection?.read(
-        request, unit: turn.request.unit, timeout: .milliseconds(definition.timeoutMilliseconds))
+        turn.request.readRequest, unit: turn.request.unit,
+        timeout: .milliseconds(definition.timeoutMilliseconds))
       result = answer.map { .success($0) } ?? .failure(.closedBefore(reason: "not connected"))
     } catch {
       result = .failure(error)
@@ -104,6 +103,7 @@ public actor ModbusBus {
       switch result {
       case .failure(.timeout): counts.timeouts += 1
       case .failure(.badAnswer): counts.badAnswers += 1
+      case .failure(.wrongChecksum): counts.wrongChecksums += 1
       case .success, .failure(.closed), .failure(.closedBefore): break
       }
     }

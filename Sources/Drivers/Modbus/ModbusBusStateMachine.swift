@@ -6,11 +6,6 @@ struct ModbusBusStateMachine {
   /// Cycles of a request reported one by one after an overrun; what was missed before them is one
   /// gap event. A board that slept an hour must not answer with an hour of samples.
   static let reportedMissedCycles = 60
-  /// Questions in a row without any answer after which the connection itself is doubted.
-  static let timeoutsBeforeReplacing = 3
-  /// Silence after which it is doubted although some unit was not asked meanwhile: longer than the
-  /// longest pause between two questions to a unit that is backed off.
-  static let silenceBeforeReplacing: Int64 = 30_000
   /// How long a connection has to stand to count as good when no unit answers on it.
   static let settlingTime: Int64 = 5_000
   /// How long a request that a unit declined stays divided. A device may decline for a while only,
@@ -72,9 +67,8 @@ struct ModbusBusStateMachine {
   private var closedText = ""
   private var reconnect = ReconnectBackoff()
   private var backoffs: [UInt8: UnitBackoff]
-  private var silentUnits: Set<UInt8> = []
-  private var timeoutsInARow = 0
-  private var lastSignOfLife = Int64.min
+  private var lateWindow: LateWindow
+  private var silence: ConnectionSilence
   private var busWatch = BusWatch()
   private var reports: [Report] = []
 
@@ -96,6 +90,8 @@ struct ModbusBusStateMachine {
     self.plan = plan
     for job in plan { schedule.add(job, every: job.request.everyMilliseconds, first: start) }
     link = .closed(retryAt: start)
+    lateWindow = LateWindow(definition)
+    silence = ConnectionSilence(definition)
     backoffs = Dictionary(
       plan.map { ($0.request.unit, UnitBackoff()) }, uniquingKeysWith: { first, _ in first })
   }
@@ -114,16 +110,17 @@ struct ModbusBusStateMachine {
   /// What to do at `now`. What needs no bus, such as the points of a unit that is backed off, is
   /// reported on the way.
   mutating func next(at now: Timestamp) -> Action {
-    guard let nextDue = schedule.nextTime else {
+    guard let nextDue = firstDue(at: now) else {
       return .sleep(until: now.monotonic + Self.idleTime)
     }
     if case .closed(let retryAt) = link, retryAt <= now.monotonic { return .connect }
     recordSettled(at: now)
     guard nextDue <= now.monotonic else { return rest(until: nextDue, at: now) }
 
-    let backoffs = backoffs
+    let (backoffs, earliest) = (backoffs, earliest(at: now))
     while let due = schedule.take(
-      at: now.monotonic, isSuspect: { backoffs[$0.request.unit]?.isSuspect ?? false })
+      at: now.monotonic, isSuspect: { backoffs[$0.request.unit]?.isSuspect ?? false },
+      earliest: earliest)
     {
       reportMissed(of: due, at: now)
       if !isOpen {
@@ -135,7 +132,22 @@ struct ModbusBusStateMachine {
         return .ask(Turn(due: due))
       }
     }
-    return rest(until: schedule.nextTime ?? now.monotonic, at: now)
+    return rest(until: firstDue(at: now) ?? now.monotonic, at: now)
+  }
+
+  private func firstDue(at now: Timestamp) -> Int64? {
+    schedule.nextTime(earliest: earliest(at: now))
+  }
+
+  /// When a job may be taken. One that will not be asked needs no wait for late answers.
+  private func earliest(at now: Timestamp) -> (Job) -> Int64 {
+    let (isOpen, backoffs, lateWindow) = (isOpen, backoffs, lateWindow)
+    return { job in
+      guard isOpen, backoffs[job.request.unit]?.mayAsk(at: now.monotonic) != false else {
+        return .min
+      }
+      return lateWindow.opening(for: job.request)
+    }
   }
 
   private mutating func rest(until nextDue: Int64, at now: Timestamp) -> Action {
@@ -151,13 +163,7 @@ extension ModbusBusStateMachine {
   /// The connection was made at `now`.
   mutating func connected(at now: Timestamp) {
     link = .open(since: now.monotonic, isProven: false)
-    recordSignOfLife(at: now)
-  }
-
-  private mutating func recordSignOfLife(at now: Timestamp) {
-    silentUnits = []
-    timeoutsInARow = 0
-    lastSignOfLife = now.monotonic
+    silence.recordSignOfLife(at: now.monotonic)
   }
 
   /// No connection could be made until `now`.
@@ -194,7 +200,7 @@ extension ModbusBusStateMachine {
   /// An answer came: the connection is good.
   private mutating func proveConnection(at now: Timestamp) {
     guard case .open(let since, let isProven) = link else { return }
-    recordSignOfLife(at: now)
+    silence.recordSignOfLife(at: now.monotonic)
     guard !isProven else { return }
     link = .open(since: since, isProven: true)
     reconnect.reset()
@@ -212,15 +218,6 @@ extension ModbusBusStateMachine {
       now.monotonic - since >= Self.settlingTime
     else { return }
     recordOpen(at: now)
-  }
-
-  /// Whether nothing at all answers on the connection. One silent unit is its own trouble, and the
-  /// others would lose time over a new connection; but a gateway that restarted behind a firewall
-  /// looks like all units falling silent, and only a new connection heals that.
-  private func isConnectionSilent(at now: Timestamp) -> Bool {
-    guard timeoutsInARow >= Self.timeoutsBeforeReplacing else { return false }
-    return now.monotonic - lastSignOfLife >= Self.silenceBeforeReplacing
-      || backoffs.allSatisfy { silentUnits.contains($0.key) || $0.value.isBackedOff }
   }
 }
 
@@ -244,10 +241,15 @@ extension ModbusBusStateMachine {
     case .success(.exception(let code)):
       finish(turn, withException: code, at: now)
     case .failure(.timeout(let brokeOff)):
+      lateWindow.recordGivenUp(turn.request, at: now.monotonic)
       recordTimeout(of: turn.request.unit, at: now)
       fail(turn.due, .timeout, at: now)
-      if brokeOff || isConnectionSilent(at: now) { replaceConnection(at: now) }
+      if brokeOff || silence.isDoubtful(at: now.monotonic, backoffs) { replaceConnection(at: now) }
+    case .failure(.wrongChecksum):
+      proveConnection(at: now)
+      fail(turn.due, .crc, at: now)
     case .failure(.badAnswer(let error)):
+      lateWindow.recordGivenUp(turn.request, at: now.monotonic)
       fail(turn.due, .badAnswer, at: now)
       if error.losesFraming { replaceConnection(at: now) } else { proveConnection(at: now) }
     case .failure(.closedBefore(let reason)):
@@ -281,8 +283,7 @@ extension ModbusBusStateMachine {
 
   private mutating func recordTimeout(of unit: UInt8, at now: Timestamp) {
     backoffs[unit]?.recordTimeout(at: now.monotonic)
-    silentUnits.insert(unit)
-    timeoutsInARow += 1
+    silence.recordTimeout(of: unit)
   }
 
   /// Asks for the parts of a request that was declined, still in this cycle: one address that a

@@ -117,6 +117,8 @@ public struct ModbusDevice: Sendable, Hashable {
 public enum ModbusEndpoint: Sendable, Hashable {
   /// Modbus TCP; `host` is a name or an address.
   case tcp(host: String, port: UInt16)
+  /// Modbus RTU on a serial port.
+  case rtu(SerialLine)
 }
 
 /// A bus with its devices, as configured.
@@ -125,7 +127,8 @@ public struct ModbusBusDefinition: Sendable, Hashable {
   public var name: String
   /// How it is reached.
   public var endpoint: ModbusEndpoint
-  /// How long an answer may take, in milliseconds, from the end of the request.
+  /// How long an answer may take, in milliseconds, from the end of the request; on a serial line
+  /// the time until it begins, because the line's speed tells how long it lasts.
   public var timeoutMilliseconds: Int64
   /// The devices on it.
   public var devices: [ModbusDevice]

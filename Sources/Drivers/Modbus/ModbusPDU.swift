@@ -25,12 +25,14 @@ enum AnswerError: Error, Hashable {
   case wrongFunction(found: UInt8, expected: UInt8)
   /// Bytes behind the function code.
   case wrongLength(found: Int, expected: Int)
+  /// Bytes came without a pause, so that nothing could be asked.
+  case neverSilent
 
   /// Whether what follows on the connection can't be told apart any more.
   var losesFraming: Bool {
     switch self {
     case .wrongProtocol, .impossibleLength: true
-    case .wrongTransaction, .wrongUnit, .wrongFunction, .wrongLength: false
+    case .wrongTransaction, .wrongUnit, .wrongFunction, .wrongLength, .neverSilent: false
     }
   }
 }
@@ -51,13 +53,18 @@ extension AnswerError: CustomStringConvertible {
       "answer to function \(found); expected \(expected)"
     case .wrongLength(let found, let expected):
       "answer with \(found) bytes of data; expected \(expected)"
+    case .neverSilent:
+      "the line is never silent; expected 3.5 characters of silence before a request"
     }
   }
 }
 
 extension ReadRequest {
   /// Set in an exception answer's function code (section 7).
-  private static let exceptionFlag: UInt8 = 0x80
+  static let exceptionFlag: UInt8 = 0x80
+
+  /// The function code of an exception answer.
+  var exceptionFunction: UInt8 { table.readFunction | Self.exceptionFlag }
 
   /// Function code, address and count (sections 6.1 to 6.4).
   var pdu: [UInt8] {
@@ -69,12 +76,12 @@ extension ReadRequest {
   }
 
   /// Bytes of data in a good answer.
-  private var dataLength: Int { table.holdsBits ? (count + 7) / 8 : count * 2 }
+  var dataLength: Int { table.holdsBits ? (count + 7) / 8 : count * 2 }
 
   /// Reads an answer's function code and data.
   func answer(from pdu: [UInt8]) throws(AnswerError) -> ReadAnswer {
     let function = pdu.first ?? 0
-    if function == table.readFunction | Self.exceptionFlag {
+    if function == exceptionFunction {
       guard pdu.count == 2 else { throw .wrongLength(found: pdu.count - 1, expected: 1) }
       return .exception(pdu[1])
     }

@@ -13,11 +13,6 @@ struct ModbusTCPConnection: ~Copyable {
   private static let unacknowledgedLimit: Int32 = 5_000
   /// Late answers passed over before a request; a peer that sends more talks without being asked.
   private static let lateAnswersPerRequest = 64
-  /// libmodbus waits for the connection with `select`, whose sets end here: a higher descriptor
-  /// aborts the process.
-  private static let selectLimit: Int32 = 1024
-  /// Descriptors that other threads may take between the check and libmodbus's `socket`.
-  private static let descriptorReserve: Int32 = 16
 
   private let context: OpaquePointer
   private let descriptor: Int32
@@ -63,7 +58,7 @@ struct ModbusTCPConnection: ~Copyable {
     to address: String, port: UInt16, within timeout: Duration
   ) throws(ConnectError) -> ModbusTCPConnection {
     let endpoint = address.contains(":") ? "[\(address)]:\(port)" : "\(address):\(port)"
-    try checkDescriptors()
+    try DescriptorLimit.check()
     guard let context = modbus_new_tcp_pi(address, "\(port)") else {
       throw .failed(SystemError(call: "modbus_new_tcp_pi", subject: endpoint, code: errno))
     }
@@ -82,19 +77,6 @@ struct ModbusTCPConnection: ~Copyable {
     let connection = ModbusTCPConnection(context: context, endpoint: endpoint)
     connection.configureSocket()
     return connection
-  }
-
-  private static func checkDescriptors() throws(ConnectError) {
-    let lowestFree: Int32
-    do {
-      lowestFree = try systemCall("fcntl") { fcntl(STDERR_FILENO, F_DUPFD_CLOEXEC, 0) }
-    } catch {
-      throw .failed(error)
-    }
-    close(lowestFree)
-    guard lowestFree < selectLimit - descriptorReserve else {
-      throw .descriptorTooHigh(lowestFree: lowestFree, limit: selectLimit - descriptorReserve)
-    }
   }
 
   private borrowing func configureSocket() {
@@ -204,7 +186,7 @@ struct ModbusTCPConnection: ~Copyable {
 extension Duration {
   /// For `poll`: rounded down, a wait would end before its time and spin; and it takes a negative
   /// time for "for ever".
-  fileprivate var millisecondsRoundedUp: Int32 {
+  var millisecondsRoundedUp: Int32 {
     let (seconds, attoseconds) = max(self, .zero).components
     let milliseconds = (attoseconds + 999_999_999_999_999) / 1_000_000_000_000_000
     return Int32(clamping: seconds * 1000 + milliseconds)

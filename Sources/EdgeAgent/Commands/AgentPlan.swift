@@ -59,13 +59,9 @@ struct AgentPlan {
   }
 
   private static func lines(_ definition: ModbusBusDefinition, _ plan: BusPlan) -> [String] {
-    let end: String =
-      switch definition.endpoint {
-      case .tcp(let host, let port): "tcp \(endpoint(host, port))"
-      }
     var lines = [
-      "bus \(plan.bus): \(end), timeout \(duration(plan.timeoutMilliseconds)), "
-        + count(plan.devices.count, "device")
+      "bus \(plan.bus): \(way(definition.endpoint)), "
+        + "timeout \(duration(plan.timeoutMilliseconds)), " + count(plan.devices.count, "device")
     ]
     for (device, planned) in zip(definition.devices, plan.devices) {
       lines.append("  \(device.name), unit \(device.unit)")
@@ -90,6 +86,16 @@ struct AgentPlan {
           + "the bus can't keep it (\(percent) % load)")
     }
     return lines
+  }
+
+  private static func way(_ endpoint: ModbusEndpoint) -> String {
+    switch endpoint {
+    case .tcp(let host, let port): "tcp \(self.endpoint(host, port))"
+    case .rtu(let line):
+      "rtu \(line.path), \(line.baud) Bd, \(SerialLine.dataBits) data bits, "
+        + "\(line.parity == .none ? "no" : line.parity.rawValue) parity, "
+        + count(line.stopBits, "stop bit")
+    }
   }
 
   /// An IPv6 address in brackets, so that its port can be told from it.

@@ -38,7 +38,7 @@ struct SectionDecoder {
     let gateway = root.require("gateway", "a section with id, mine and region")?.mapping(gateway)
     let storage = storage(root.take("storage"))
     let controlSocket = control(root.take("control"))
-    let buses = BusSection(root.take("buses"))
+    let buses = BusSection(root.take("buses"), ports: SerialPorts(gateway))
     let profiles = ProfileLibrary(boards: boards, log: log)
     let devices = DeviceSection(profiles).devices(root.take("devices"), on: buses)
     refuseUnbuiltSections(root, taken: devices)

@@ -12,10 +12,14 @@ struct BusSection {
   private(set) var names: Set<String> = []
   private var buses: [ModbusBusDefinition] = []
 
-  /// Decodes the section; without one there are no buses.
-  init(_ section: ConfigurationValue?) {
+  /// Decodes the section; without one there are no buses. `ports` knows what the board calls its
+  /// serial ports.
+  init(_ section: ConfigurationValue?, ports: SerialPorts) {
+    var ports = ports
     let found = section?.mapping { mapping in
-      mapping.takeNamed().map { (name: $0.name, bus: Self.definition($0.name, $0.value)) }
+      mapping.takeNamed().map { name, value in
+        (name: name, bus: Self.definition(name, value, &ports))
+      }
     }
     guard let found else { return }
     if found.count > Self.maximumBuses {
@@ -35,22 +39,24 @@ struct BusSection {
     }
   }
 
-  private static func definition(_ name: String, _ value: ConfigurationValue)
-    -> ModbusBusDefinition?
-  {
+  private static func definition(
+    _ name: String, _ value: ConfigurationValue, _ ports: inout SerialPorts
+  ) -> ModbusBusDefinition? {
     value.mapping { bus in
-      let tcp = bus.take("tcp")
-      let unbuilt = [bus.take("rtu"), bus.take("rtu-over-tcp")].compactMap(\.self)
-      for place in unbuilt { place.refuseAsUnsupported(nil, "tcp is expected") }
+      let (tcp, rtu, unbuilt) = (bus.take("tcp"), bus.take("rtu"), bus.take("rtu-over-tcp"))
+      unbuilt?.refuseAsUnsupported(nil, "tcp or rtu is expected")
       let timeout = bus.take("timeout").map { $0.duration(in: 10...60_000) } ?? 1000
-      let endpoint = tcp.flatMap { $0.mapping(tcpEndpoint) }
-      if tcp == nil, unbuilt.isEmpty {
-        bus.value.refuse("says not how it is reached", "tcp: { host, port } is expected")
+      let endpoint =
+        tcp.map { $0.mapping(tcpEndpoint) }
+        ?? rtu.map { $0.mapping { line in ports.line(line, of: name).map(ModbusEndpoint.rtu) } }
+      switch [tcp, rtu, unbuilt].compactMap(\.self).count {
+      case 0:
+        bus.value.refuse(
+          "says not how it is reached", "tcp: { host, port } or rtu: { port, baud } is expected")
+      case 1: break
+      default: bus.value.refuse("is reached in two ways", "one is expected")
       }
-      if tcp != nil, !unbuilt.isEmpty {
-        bus.value.refuse("is reached in two ways", "one is expected")
-      }
-      guard let endpoint, let timeout else { return nil }
+      guard let endpoint = endpoint ?? nil, let timeout else { return nil }
       return ModbusBusDefinition(
         name: name, endpoint: endpoint, timeoutMilliseconds: timeout, devices: [])
     }

@@ -1,11 +1,16 @@
 #define _GNU_SOURCE
 #include "CLinux.h"
 
+#include <errno.h>
+#include <fcntl.h>
 #include <pthread.h>
+#include <stdlib.h>
 #include <sys/eventfd.h>
 #include <sys/file.h>
+#include <sys/ioctl.h>
 #include <sys/timex.h>
 #include <time.h>
+#include <unistd.h>
 
 int CLinux_set_thread_name(const char *name) {
   return pthread_setname_np(pthread_self(), name);
@@ -40,4 +45,22 @@ int CLinux_cond_init_monotonic(pthread_cond_t *condition) {
   if (error == 0) error = pthread_cond_init(condition, &attributes);
   pthread_condattr_destroy(&attributes);
   return error;
+}
+
+int CLinux_open_pseudo_terminal(char *path, size_t size) {
+  int fd = posix_openpt(O_RDWR | O_NOCTTY | O_NONBLOCK | O_CLOEXEC);
+  if (fd == -1) return -1;
+  if (grantpt(fd) == 0 && unlockpt(fd) == 0) {
+    int error = ptsname_r(fd, path, size);
+    if (error == 0) return fd;
+    errno = error;
+  }
+  int error = errno;
+  close(fd);
+  errno = error;
+  return -1;
+}
+
+int CLinux_set_exclusive(int fd, int is_exclusive) {
+  return ioctl(fd, is_exclusive ? TIOCEXCL : TIOCNXCL);
 }

@@ -10,8 +10,7 @@ extension Scenario {
       let timeout = station.timeoutMilliseconds.map {
         ", timeout: " + durationText(milliseconds: $0)
       }
-      lines.append(
-        "  \(station.name): { tcp: { host: 127.0.0.1, port: \(station.port) }\(timeout ?? "") }")
+      lines.append("  \(station.name): { \(Self.way(station))\(timeout ?? "") }")
     }
     lines.append("devices:")
     for device in devices {
@@ -27,6 +26,15 @@ extension Scenario {
       }
     }
     return lines.joined(separator: "\n") + "\n"
+  }
+
+  private static func way(_ station: Station) -> String {
+    guard let line = station.line else {
+      return "tcp: { host: 127.0.0.1, port: \(station.port) }"
+    }
+    let settings = line.settings
+    return "rtu: { port: \(quoted(line.link ?? "")), baud: \(settings.baud), "
+      + "parity: \(settings.parity.rawValue), stop-bits: \(settings.stopBits) }"
   }
 
   private static func members(_ point: SimulatedPoint, _ notes: PointNotes) -> String {

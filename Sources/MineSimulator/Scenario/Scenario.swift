@@ -10,13 +10,22 @@ struct Scenario: Sendable, Hashable {
   var faults: [Fault]
 }
 
-/// A Modbus TCP listener with slaves behind it.
+/// A Modbus TCP listener or a serial line, with slaves behind it.
 struct Station: Sendable, Hashable {
   var name: String
-  /// 0: the kernel chooses one.
+  /// 0: the kernel chooses one; without meaning on a serial line.
   var port: UInt16
+  /// `nil` for a listener.
+  var line: SimulatedLine?
   /// Only for the agent's configuration.
   var timeoutMilliseconds: Int64?
+}
+
+/// A serial line that ends in a pseudo-terminal.
+struct SimulatedLine: Sendable, Hashable {
+  var settings: LineSettings
+  /// The path by which an agent finds the terminal; `nil` until the command line has said.
+  var link: String?
 }
 
 /// A slave of a station.
@@ -58,9 +67,9 @@ struct Fault: Sendable, Hashable {
     case exception(UInt8)
     /// The right answer, too late.
     case late(milliseconds: Int64)
-    /// The connection closes in the middle of an answer.
+    /// The connection closes in the middle of an answer; a serial port goes away and returns.
     case cut
-    /// Connections close and new ones are refused; only for stations.
+    /// Connections close and new ones are refused, a serial port is away; only for stations.
     case refuse
   }
 

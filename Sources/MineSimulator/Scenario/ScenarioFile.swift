@@ -68,13 +68,22 @@ struct StationSection {
   private mutating func append(_ name: String, _ value: ConfigurationValue) {
     names.append(name)
     let fields = value.mapping { reader in
-      (
-        port: reader.require("port", "a port").flatMap { $0.integer(in: 1...65_535) },
+      let rtu = reader.take("rtu")
+      let port = rtu == nil ? reader.require("port", "a port or rtu") : reader.take("port")
+      if rtu != nil { port?.refuse("means nothing on a serial line", "leave it out") }
+      return (
+        port: rtu == nil ? port.flatMap { $0.integer(in: 1...65_535) } : 0,
+        line: rtu.map(LineSection.read),
         copies: Copies(reader, max: Scenario.stationsMax),
         timeout: reader.take("timeout").flatMap { $0.duration(in: Scenario.durations) }
       )
     }
     guard let fields, let port = fields.port else { return }
+    if let line = fields.line {
+      guard let line else { return }
+      appendLines(name, value, line, copies: fields.copies, timeout: fields.timeout)
+      return
+    }
     let names = fields.copies.names(name)
     guard port + Int64(names.count) - 1 <= 65_535 else {
       value.refuse("its last port would be \(port + Int64(names.count) - 1)", "at most 65535")
@@ -83,16 +92,37 @@ struct StationSection {
     groups[name] = (stations.count, fields.copies.count)
     for (index, name) in names.enumerated() {
       let port = UInt16(port) + UInt16(index)
-      if let other = stations.first(where: { $0.port == port }) {
+      if let other = stations.first(where: { $0.line == nil && $0.port == port }) {
         value.refuse("\(name) has port \(port) of \(other.name)", "a port of its own is expected")
       }
-      if stations.contains(where: { $0.name == name }) {
-        value.refuse("another station is called \(name)", "a name of its own is expected")
-      }
-      stations.append(
-        Station(name: name, port: port, timeoutMilliseconds: fields.timeout))
+      append(
+        Station(name: name, port: port, timeoutMilliseconds: fields.timeout), value)
     }
-    if stations.count > Scenario.stationsMax {
+  }
+
+  private mutating func appendLines(
+    _ name: String, _ value: ConfigurationValue, _ line: SimulatedLine, copies: Copies,
+    timeout: Int64?
+  ) {
+    if line.link != nil, copies.count != nil {
+      value.refuse("one link for several lines", "without link, --ports-directory names them")
+    }
+    if let other = stations.first(where: { line.link != nil && $0.line?.link == line.link }) {
+      value.refuse("has the link of \(other.name)", "a link of its own is expected")
+    }
+    let names = copies.names(name)
+    groups[name] = (stations.count, copies.count)
+    for name in names {
+      append(Station(name: name, port: 0, line: line, timeoutMilliseconds: timeout), value)
+    }
+  }
+
+  private mutating func append(_ station: Station, _ value: ConfigurationValue) {
+    if stations.contains(where: { $0.name == station.name }) {
+      value.refuse("another station is called \(station.name)", "a name of its own is expected")
+    }
+    stations.append(station)
+    if stations.count == Int(Scenario.stationsMax) + 1 {
       value.refuse("is station number \(stations.count)", "at most \(Scenario.stationsMax)")
     }
   }

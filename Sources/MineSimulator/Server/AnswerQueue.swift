@@ -1,11 +1,18 @@
 /// Answers that are not due yet, in the order in which they fall due; of equal times the one that
 /// was asked for first.
 struct AnswerQueue {
+  /// Where an answer goes.
+  enum Way: Hashable {
+    /// A connection by its number.
+    case connection(Int)
+    /// A serial station, by its index among them.
+    case line(Int)
+  }
+
   struct Entry {
     /// Milliseconds since the start.
     var due: Int64
-    /// The connection to answer on, by its number.
-    var connection: Int
+    var way: Way
     var pending: Mine.Pending
   }
 
@@ -32,7 +39,5 @@ struct AnswerQueue {
   }
 
   /// Forgets what a closed connection waited for.
-  mutating func remove(connection: Int) {
-    entries.removeAll { $0.connection == connection }
-  }
+  mutating func remove(_ way: Way) { entries.removeAll { $0.way == way } }
 }

@@ -24,7 +24,7 @@ struct Mine: Sendable {
 
   /// A request that was taken, and how it will be answered.
   struct Pending: Sendable, Hashable {
-    var frame: TCPFrame
+    var frame: Frame
     var device: Int
     var fault: Fault.Kind?
     /// Milliseconds until the answer: the slave's own delay and what a fault adds.
@@ -41,7 +41,7 @@ struct Mine: Sendable {
   }
 
   /// Takes a request that arrives at a station `milliseconds` after the start.
-  func receive(_ frame: TCPFrame, station: Int, at milliseconds: Int64) -> Reception {
+  func receive(_ frame: Frame, station: Int, at milliseconds: Int64) -> Reception {
     guard let device = devices[Address(station: station, unit: frame.unit)] else { return .nobody }
     let fault = scenario.faults.befalling(device: device, station: station, at: milliseconds)
     var delay = scenario.devices[device].delayMilliseconds
@@ -56,6 +56,7 @@ struct Mine: Sendable {
   /// What goes over the wire, and what the ground truth is to say once it has gone.
   struct Response: Sendable, Hashable {
     var bytes: [UInt8]
+    /// The connection closes, or the serial port goes away for a while.
     var closesConnection = false
     var record: TruthRecord
   }
@@ -91,12 +92,5 @@ struct Mine: Sendable {
       bytes: pending.frame.answer(exception.answer(to: function)).bytes,
       record: TruthRecord(
         device: pending.device, outcome: .fault("exception-\(exception.code)")))
-  }
-}
-
-extension TCPFrame {
-  /// The frame that carries `pdu` back to whoever sent this one.
-  fileprivate func answer(_ pdu: [UInt8]) -> TCPFrame {
-    TCPFrame(transaction: transaction, unit: unit, pdu: pdu)
   }
 }

@@ -2,7 +2,7 @@ internal import Glibc
 internal import LinuxSystem
 internal import Telemetry
 
-/// Serves a scenario over Modbus TCP, everything on the thread that calls `run`.
+/// Serves a scenario over Modbus TCP and serial lines, everything on the thread that calls `run`.
 final class MineServer {
   /// With the default limit of 1,024 descriptors this leaves room for listeners and files.
   static let connectionsMax = 512
@@ -13,8 +13,10 @@ final class MineServer {
   private var truth: GroundTruth?
   private var queue = AnswerQueue()
 
-  /// For each station the socket that holds its port, and the one that listens while it does.
-  private var stations: [(reservation: Int32, port: UInt16, listener: Int32?)] = []
+  /// For each station on TCP its index in the scenario, the socket that holds its port, and the one
+  /// that listens while it does.
+  private var listeners: [(station: Int, reservation: Int32, port: UInt16, listener: Int32?)] = []
+  private let lines: [SerialStation]
   /// By a number that is never used again, so that a late answer cannot go to another client.
   private var connections: [Int: Connection] = [:]
   private var connectionsMade = 0
@@ -30,24 +32,30 @@ final class MineServer {
     self.connectionsMax = connectionsMax
     mine = Mine(scenario)
     self.truth = truth
-    for (index, station) in scenario.stations.enumerated() {
+    lines = scenario.stations.enumerated().compactMap { index, station in
+      station.line.map { line in
+        SerialStation(station: index, settings: line.settings, link: line.link ?? "")
+      }
+    }
+    for (index, station) in scenario.stations.enumerated() where station.line == nil {
       let reservation = try LoopbackSocket.reserve(port: station.port)
-      stations.append((reservation, station.port, nil))
-      stations[index].port = try LoopbackSocket.port(of: reservation)
+      listeners.append((index, reservation, station.port, nil))
+      listeners[listeners.count - 1].port = try LoopbackSocket.port(of: reservation)
     }
     try updateListeners(at: 0)
+    try updateLines(at: 0)
   }
 
   deinit {
     for connection in connections.values { close(connection.descriptor) }
-    for station in stations {
+    for station in listeners {
       if let listener = station.listener { close(listener) }
       close(station.reservation)
     }
   }
 
-  /// The port of each station.
-  var ports: [UInt16] { stations.map(\.port) }
+  /// The port of each station that has one.
+  var ports: [UInt16] { listeners.map(\.port) }
 
   /// Serves until `stop` is signalled or `seconds` have passed; calls `ready` when time begins.
   /// Throws only if the ground truth cannot be written or a port cannot be listened on again.
@@ -59,7 +67,9 @@ final class MineServer {
       let elapsed = clock.now().monotonic - origin
       if let end, elapsed >= end { break }
       try updateListeners(at: elapsed)
+      try updateLines(at: elapsed)
       try answer(dueBy: elapsed)
+      try serveLines(at: elapsed)
       try truth?.flush(dueBy: elapsed + origin)
       if try wait(at: elapsed, end: end, stop: stop) { break }
     }
@@ -76,7 +86,8 @@ final class MineServer {
     if set[0].revents != 0 { return true }
     for (entry, role) in zip(set.dropFirst(), roles) where entry.revents != 0 {
       switch role {
-      case .station(let index): accept(station: index)
+      case .station(let index): accept(on: index)
+      case .line(let index): lines[index].receive(at: clock.now().monotonic - origin)
       case .connection(let number): try serve(number, entry.revents)
       }
     }
@@ -84,17 +95,25 @@ final class MineServer {
   }
 
   private enum Role {
+    /// Index into `listeners`.
     case station(Int)
+    /// Index into `lines`.
+    case line(Int)
     case connection(Int)
   }
 
   private func pollSet() -> ([pollfd], [Role]) {
     var descriptors: [pollfd] = []
     var roles: [Role] = []
-    for (index, station) in stations.enumerated() {
+    for (index, station) in listeners.enumerated() {
       guard let listener = station.listener else { continue }
       descriptors.append(pollfd(fd: listener, events: Int16(POLLIN), revents: 0))
       roles.append(.station(index))
+    }
+    for (index, line) in lines.enumerated() {
+      guard let descriptor = line.descriptor else { continue }
+      descriptors.append(pollfd(fd: descriptor, events: Int16(POLLIN), revents: 0))
+      roles.append(.line(index))
     }
     for (number, connection) in connections {
       let events = (connection.wantsInput ? POLLIN : 0) | (connection.wantsOutput ? POLLOUT : 0)
@@ -109,28 +128,30 @@ final class MineServer {
   private func timeout(at elapsed: Int64, end: Int64?) -> Int32 {
     let flush = truth?.nextFlush.map { $0 - origin }
     let change = mine.scenario.faults.nextRefusalChange(after: elapsed)
-    let next = [queue.nextDue, flush, change, end].compactMap(\.self).min()
+    let line = lines.compactMap { $0.nextDue(at: elapsed) }.min()
+    let next = [queue.nextDue, flush, change, line, end].compactMap(\.self).min()
     guard let next else { return -1 }
     return Int32(clamping: max(0, next - elapsed))
   }
 
   private func updateListeners(at elapsed: Int64) throws(SystemError) {
-    for index in stations.indices {
-      let refuses = mine.scenario.faults.refuse(station: index, at: elapsed)
-      if refuses, let listener = stations[index].listener {
+    for index in listeners.indices {
+      let station = listeners[index].station
+      let refuses = mine.scenario.faults.refuse(station: station, at: elapsed)
+      if refuses, let listener = listeners[index].listener {
         close(listener)
-        stations[index].listener = nil
-        for (number, connection) in connections where connection.station == index {
+        listeners[index].listener = nil
+        for (number, connection) in connections where connection.station == station {
           closeConnection(number)
         }
-      } else if !refuses, stations[index].listener == nil {
-        stations[index].listener = try LoopbackSocket.listen(port: stations[index].port)
+      } else if !refuses, listeners[index].listener == nil {
+        listeners[index].listener = try LoopbackSocket.listen(port: listeners[index].port)
       }
     }
   }
 
-  private func accept(station: Int) {
-    guard let listener = stations[station].listener,
+  private func accept(on index: Int) {
+    guard let listener = listeners[index].listener,
       let descriptor = LoopbackSocket.accept(on: listener)
     else { return }
     guard connections.count < connectionsMax else {
@@ -138,13 +159,14 @@ final class MineServer {
       return
     }
     connectionsMade += 1
-    connections[connectionsMade] = Connection(descriptor: descriptor, station: station)
+    connections[connectionsMade] = Connection(
+      descriptor: descriptor, station: listeners[index].station)
   }
 
   private func closeConnection(_ number: Int) {
     guard let connection = connections.removeValue(forKey: number) else { return }
     close(connection.descriptor)
-    queue.remove(connection: number)
+    queue.remove(.connection(number))
   }
 
   private func serve(_ number: Int, _ events: Int16) throws(SystemError) {
@@ -171,7 +193,7 @@ final class MineServer {
       }
       guard let request else { return }
       let now = clock.now()
-      switch mine.receive(request, station: station, at: now.monotonic - origin) {
+      switch mine.receive(.tcp(request), station: station, at: now.monotonic - origin) {
       case .nobody: break
       case .silence(let record): try note(record, now)
       case .pending(let pending) where pending.delay == 0:
@@ -179,17 +201,22 @@ final class MineServer {
       case .pending(let pending):
         connections[number]?.waiting += 1
         let due = now.monotonic - origin + pending.delay
-        queue.insert(.init(due: due, connection: number, pending: pending))
+        queue.insert(.init(due: due, way: .connection(number), pending: pending))
       }
     }
   }
 
   private func answer(dueBy elapsed: Int64) throws(SystemError) {
     while let entry = queue.take(dueBy: elapsed) {
-      connections[entry.connection]?.waiting -= 1
-      try respond(to: entry.pending, on: entry.connection)
-      // It may have held back requests because too many waited.
-      try takeRequests(of: entry.connection)
+      switch entry.way {
+      case .connection(let number):
+        connections[number]?.waiting -= 1
+        try respond(to: entry.pending, on: number)
+        // It may have held back requests because too many waited.
+        try takeRequests(of: number)
+      case .line(let index):
+        lines[index].enqueue(mine.respond(to: entry.pending, at: elapsed))
+      }
     }
   }
 
@@ -210,6 +237,34 @@ final class MineServer {
     }
     for record in records { try note(record, clock.now()) }
     if connections[number]?.isFinished == true { closeConnection(number) }
+  }
+
+  // MARK: Serial lines
+
+  private func updateLines(at elapsed: Int64) throws(SystemError) {
+    for line in lines {
+      let isRefused = mine.scenario.faults.refuse(station: line.station, at: elapsed)
+      try line.update(isRefused: isRefused, at: elapsed)
+    }
+  }
+
+  /// Takes what silence has ended, and sends what has gone over the wire.
+  private func serveLines(at elapsed: Int64) throws(SystemError) {
+    for (index, line) in lines.enumerated() {
+      if let request = line.nextRequest(at: elapsed) {
+        let station = line.station
+        switch mine.receive(.rtu(request), station: station, at: elapsed) {
+        case .nobody: break
+        case .silence(let record): try note(record, clock.now())
+        case .pending(let pending) where pending.delay == 0:
+          line.enqueue(mine.respond(to: pending, at: elapsed))
+        case .pending(let pending):
+          let due = elapsed + pending.delay
+          queue.insert(.init(due: due, way: .line(index), pending: pending))
+        }
+      }
+      for record in line.send(at: elapsed) { try note(record, clock.now()) }
+    }
   }
 
   private func note(_ record: TruthRecord, _ time: Timestamp) throws(SystemError) {

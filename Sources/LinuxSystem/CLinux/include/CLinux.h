@@ -1,6 +1,7 @@
 #ifndef CLINUX_H
 #define CLINUX_H
 
+#include <stddef.h>
 #include <stdint.h>
 
 // What Swift's Glibc module does not show, because glibc hides it behind feature macros or
@@ -21,6 +22,13 @@ void CLinux_clocks(int64_t *boot_ns, int64_t *real_ns);
 
 // <sys/file.h>'s flock: 0, or -1 with EWOULDBLOCK when another process holds the lock.
 int CLinux_try_lock(int fd);
+
+// posix_openpt, grantpt, unlockpt and ptsname_r in one; Swift sees none of them. Returns the
+// controlling side's descriptor, non-blocking and closed on exec, and the terminal's path.
+int CLinux_open_pseudo_terminal(char *path, size_t size);
+
+// ioctl is variadic. TIOCEXCL (1) or TIOCNXCL (0): whether others may open the terminal.
+int CLinux_set_exclusive(int fd, int is_exclusive);
 
 // A condition variable that waits on CLOCK_MONOTONIC: the default waits on wall time, which steps.
 #include <pthread.h>

@@ -1,0 +1,31 @@
+/// The open connection of a bus, whatever it is made of.
+struct ModbusConnection: ~Copyable {
+  // One of the two.
+  private var tcp: ModbusTCPConnection?
+  private var rtu: ModbusRTUConnection?
+
+  /// Opens the bus's way to its units; blocks until it is open or its deadline.
+  static func open(_ endpoint: ModbusEndpoint) throws(ConnectError) -> ModbusConnection {
+    switch endpoint {
+    case .tcp(let host, let port):
+      ModbusConnection(tcp: try ModbusTCPConnection.open(host: host, port: port), rtu: nil)
+    case .rtu(let line):
+      ModbusConnection(tcp: nil, rtu: try ModbusRTUConnection.open(line))
+    }
+  }
+
+  /// Answers that came after their request had been given up.
+  var lateAnswers: Int {
+    // Reading through an optional that can't be copied takes it for a moment.
+    mutating get { (tcp?.lateAnswers ?? 0) + (rtu?.lateAnswers ?? 0) }
+  }
+
+  /// Asks `unit` and waits for its answer.
+  mutating func read(
+    _ request: ReadRequest, unit: UInt8, timeout: Duration
+  ) throws(TransactionError) -> ReadAnswer {
+    if let answer = try tcp?.read(request, unit: unit, timeout: timeout) { return answer }
+    if let answer = try rtu?.read(request, unit: unit, timeout: timeout) { return answer }
+    throw .closedBefore(reason: "not connected")
+  }
+}

@@ -1,0 +1,122 @@
+/// What tells two answers apart on a line that numbers nothing.
+struct AnswerShape: Sendable, Hashable {
+  var unit: UInt8
+  var function: UInt8
+  /// Bytes of data in a good answer.
+  var dataLength: Int
+}
+
+/// What came over the line since a request, and what it says. Whatever else is on the line, an
+/// answer is found by its unit, function, length and checksum: adapters put a spurious byte before
+/// it when the line turns round, some return the request itself, and another unit's late answer may
+/// come first.
+struct ModbusRTUReception: Sendable {
+  /// More is no answer to anything: a late answer, the answer, and a few spurious bytes.
+  static let maximumBytes = 2 * ModbusRTUFrame.lengths.upperBound + 16
+
+  private let request: ReadRequest
+  private let unit: UInt8
+  private let sent: [UInt8]
+  private var mayBeEcho = true
+  /// What is not explained yet.
+  private var received: [UInt8] = []
+
+  /// The answer, once it is whole.
+  private(set) var answer: ReadAnswer?
+  private var late: [AnswerShape] = []
+
+  /// Waits for the answer to a request that was sent as `sent`.
+  init(_ request: ReadRequest, unit: UInt8, sent: [UInt8]) {
+    self.request = request
+    self.unit = unit
+    self.sent = sent
+  }
+
+  /// Whether nothing has come that could be an answer's part.
+  var isEmpty: Bool { received.isEmpty }
+
+  /// Whether more bytes could not make it an answer: it is as long as one, or a whole frame.
+  var isComplete: Bool {
+    received.count >= expectedLength || ModbusRTUFrame(atStartOf: received[...]) != nil
+  }
+
+  /// Why there is no answer, once the line is silent or the time over.
+  var failure: TransactionError {
+    if let frame = ModbusRTUFrame(atStartOf: received[...]) { return .badAnswer(fault(of: frame)) }
+    return received.count >= expectedLength ? .wrongChecksum : .timeout(brokeOff: false)
+  }
+
+  private var expectedLength: Int {
+    let isException = received.starts(with: [unit, request.exceptionFunction])
+    return ModbusRTUFrame.answerOverhead + (isException ? 0 : request.dataLength)
+  }
+
+  /// Takes bytes over. `lateShapes`: answers that were given up and may still come.
+  mutating func append(_ bytes: [UInt8], lateShapes: Set<AnswerShape>) {
+    received += bytes
+    if mayBeEcho, received.count >= sent.count {
+      mayBeEcho = false
+      // An echo can have an answer's form: that of a request for 3 bytes of bits from 768 on.
+      if received.starts(with: sent) { received.removeFirst(sent.count) }
+    }
+    answer = answer(at: 0)
+    while answer == nil, let frame = ModbusRTUFrame(atStartOf: received[...]),
+      let shape = lateShapes.first(where: { $0.matches(frame) })
+    {
+      late.append(shape)
+      received.removeFirst(frame.bytes.count)
+      answer = answer(at: 0)
+    }
+    for start in received.indices where answer == nil { answer = answer(at: start) }
+  }
+
+  /// The late answers that came since the last call; nothing was taken of them.
+  mutating func takeLate() -> [AnswerShape] {
+    defer { late = [] }
+    return late
+  }
+
+  private func answer(at start: Int) -> ReadAnswer? {
+    let bytes = received.dropFirst(start)
+    let length: Int
+    if bytes.starts(with: [unit, request.table.readFunction, UInt8(request.dataLength)]) {
+      length = ModbusRTUFrame.answerOverhead + request.dataLength
+    } else if bytes.starts(with: [unit, request.exceptionFunction]) {
+      length = ModbusRTUFrame.answerOverhead
+    } else {
+      return nil
+    }
+    guard bytes.count >= length, let frame = ModbusRTUFrame(bytes.prefix(length)) else {
+      return nil
+    }
+    return try? request.answer(from: frame.pdu)
+  }
+
+  /// What is wrong with a whole frame that is not the answer.
+  private func fault(of frame: ModbusRTUFrame) -> AnswerError {
+    guard frame.unit == unit else { return .wrongUnit(found: frame.unit, expected: unit) }
+    do {
+      _ = try request.answer(from: frame.pdu)
+    } catch {
+      return error
+    }
+    return .wrongFunction(found: frame.pdu.first ?? 0, expected: request.table.readFunction)
+  }
+}
+
+extension AnswerShape {
+  /// Whether `frame` is an answer of this shape, or an exception in its place.
+  func matches(_ frame: ModbusRTUFrame) -> Bool {
+    guard frame.unit == unit, frame.pdu.count >= 2 else { return false }
+    if frame.pdu[0] == function | ReadRequest.exceptionFlag { return true }
+    return frame.pdu[0] == function && frame.pdu.count == dataLength + 2
+      && Int(frame.pdu[1]) == dataLength
+  }
+}
+
+extension ReadRequest {
+  /// The shape of its answers from `unit`.
+  func answerShape(unit: UInt8) -> AnswerShape {
+    AnswerShape(unit: unit, function: table.readFunction, dataLength: dataLength)
+  }
+}

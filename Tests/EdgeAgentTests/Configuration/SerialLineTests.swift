@@ -1,0 +1,55 @@
+import ConfigurationFile
+import Drivers
+import Testing
+
+@testable import EdgeAgent
+
+@Suite("Serial lines in a configuration")
+struct SerialLineTests {
+  @Test("A port is the board's name or a path; what is left out is what the specification sets")
+  func lines() throws {
+    let configuration = try Fixtures.load(try Fixtures.bytes("valid/rtu.yaml"))
+    let lines = configuration.buses.map(\.endpoint)
+    #expect(
+      lines == [
+        .rtu(SerialLine(path: "/dev/serial/by-path/platform-1.serial", baud: 9600)),
+        .rtu(
+          SerialLine(
+            path: "/dev/serial/by-path/platform-2.serial", baud: 19_200, parity: .none,
+            stopBits: 2)),
+        .rtu(
+          SerialLine(path: "/dev/serial/by-id/usb-FTDI-if00", baud: 115_200, parity: .odd)),
+      ])
+    #expect(
+      SerialLine(path: "", baud: 9600)
+        == SerialLine(
+          path: "", baud: 9600, parity: .even, stopBits: 1))
+    #expect(configuration.buses.map(\.timeoutMilliseconds) == [500, 1000, 1000])
+    #expect(configuration.buses[0].devices.map(\.name) == ["return-air"])
+  }
+
+  @Test("The plan shows the line and what it costs")
+  func plan() throws {
+    let configuration = try Fixtures.load(try Fixtures.bytes("valid/rtu.yaml"))
+    let text = AgentPlan(configuration).text
+    #expect(
+      text.contains(
+        "bus line-1: rtu /dev/serial/by-path/platform-1.serial, 9600 Bd, 8 data bits, "
+          + "even parity, 1 stop bit, timeout 500 ms, 1 device"))
+    #expect(text.contains("1 request, about 36 ms of bus time"))
+  }
+
+  @Test("A port of a board that is refused itself is not blamed")
+  func unknownBoard() {
+    let lines = Fixtures.lines { () throws(ConfigurationProblems) in
+      try Fixtures.load(
+        text: """
+          gateway: { id: gw-1, mine: 0520, region: 520201, board: no-such-board }
+          uplinks: { province: { url: mqtt://broker.example } }
+          buses: { line-1: { rtu: { port: COM1, baud: 9600 } } }
+          """)
+    }
+    #expect(lines.count == 1)
+    #expect(lines.first?.contains("gateway.board") == true)
+  }
+}

@@ -1,0 +1,100 @@
+import Foundation
+import TestSupport
+import Testing
+
+/// The whole way with a serial line beside sixteen stations on TCP.
+@Suite("From a serial line to the subscriber", .ownThread)
+struct SerialLineTests {
+  /// 16 × 16 points on TCP, and four units on one line at 9600 Bd.
+  private static func scenario(link: String) -> String {
+    Rig.sixteenBySixteen
+      .replacingOccurrences(
+        of: "stations:\n",
+        with: "stations:\n  line: { rtu: { baud: 9600, link: \(link) }, timeout: 200ms }\n"
+      )
+      .replacingOccurrences(
+        of: "devices:\n",
+        with: """
+          devices:
+            unit:
+              repeat: 4
+              station: line
+              unit: 1
+              every: 1s
+              delay: 5ms
+              points:
+                ch4: { input: 0, type: float32, unit: "%CH4", signal: { methane: { base: 0.3 } } }
+                wind:
+                  { input: 2, type: uint16, scale: 0.1, unit: m/s,
+                    signal: { wave: { mean: 4, amplitude: 2, period: 60s } } }
+                door: { discrete: 0, signal: { duty: { period: 20s, on: 50% } } }
+
+          """)
+  }
+
+  @Test("One of four units on a line is silent for 30 s: the others keep their cycle, nothing lost")
+  func silentUnit() throws {
+    let ports = try TemporaryDirectory()
+    let faults = """
+      faults:
+        - { device: unit-2, from: 10s, to: 40s, kind: silent }
+
+      """
+    let rig = try Rig(scenario: Self.scenario(link: ports.path + "/COM1") + faults, stations: 17)
+    try rig.startAll()
+    reach(.now + .seconds(60))
+    let account = try rig.finish()
+
+    #expect(account.problems == [])
+    #expect(account.number("truth", "lost") == 0)
+    #expect(account.number("truth", "invented") == 0)
+    #expect(account.number("truth", "delivered") == account.number("truth", "served"))
+    #expect(account.list("devices").count == 20)
+    for device in account.list("devices") {
+      let name = device["device"] as? String ?? ""
+      let good = device["good"] as? Int ?? 0
+      let bad = device["bad"] as? [String: Int] ?? [:]
+      if name == "unit-2" {
+        // Two requests a second of 30 s, and up to 10 s until it is asked again.
+        let missing = bad.values.reduce(0, +)
+        #expect(missing >= 29 * 3 && missing <= 41 * 3, "\(bad)")
+        #expect(Set(bad.keys).isSubset(of: ["timeout", "offline"]), "\(bad)")
+        #expect(good + missing >= 58 * 3)
+      } else {
+        #expect(bad.isEmpty, "\(name): \(bad)")
+        let points = name.hasPrefix("unit") ? 3 : 16
+        // A sample of each point a second: 60 of them, give or take the ends.
+        #expect((58 * points...62 * points).contains(good), "\(name): \(good) values")
+      }
+    }
+  }
+
+  @Test("A port that is away at the start, and cut later, is named and heals without a restart")
+  func absentPort() throws {
+    let ports = try TemporaryDirectory()
+    let faults = """
+      faults:
+        - { station: line, from: 0s, to: 12s, kind: refuse }
+        - { station: line, from: 20s, to: 24s, kind: cut }
+
+      """
+    let rig = try Rig(scenario: Self.scenario(link: ports.path + "/COM1") + faults, stations: 17)
+    try rig.startAll()
+    let named = "\"bus/line\":\"open \(ports.path)/COM1: No such file or directory\""
+    try waitUntil("the absent port is named", within: 20) { rig.health().contains(named) }
+    reach(.now + .seconds(35))
+    #expect(rig.health().contains("\"healthy\":true"), "\(rig.health())")
+    let account = try rig.finish()
+    #expect(account.problems == [])
+    #expect(account.number("truth", "lost") == 0)
+    for device in account.list("devices") {
+      let name = device["device"] as? String ?? ""
+      let bad = device["bad"] as? [String: Int] ?? [:]
+      if name.hasPrefix("unit") {
+        #expect((bad["bus-closed"] ?? 0) >= 10 * 3, "\(name): \(bad)")
+      } else {
+        #expect(bad.isEmpty, "\(name): \(bad)")
+      }
+    }
+  }
+}
