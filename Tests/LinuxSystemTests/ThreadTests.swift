@@ -33,7 +33,7 @@ private actor Worker {
   }
 }
 
-@Suite("Threads")
+@Suite("Threads", .ownThread)
 struct ThreadTests {
   @Test("A thread bears its name, as far as the kernel's 15 bytes go, and ends with its body")
   func names() async throws {

@@ -16,6 +16,24 @@ public let patienceSeconds = 60.0
 /// Short enough to notice soon, long enough to leave the cores to what is waited for.
 private let pauseMilliseconds = 5.0
 
+/// Whether a wait has been in vain: its time is over, and there were looks enough in it. Sanitized
+/// tests that compute can keep the pool's few threads busy for a minute and more.
+private struct Patience {
+  private let deadline: ContinuousClock.Instant
+  private var looksLeft: Int
+
+  init(seconds: Double) {
+    deadline = .now + .seconds(seconds)
+    // A tenth of those that an idle machine has time for.
+    looksLeft = Int(seconds * 1000 / pauseMilliseconds / 10)
+  }
+
+  mutating func isOver() -> Bool {
+    looksLeft -= 1
+    return looksLeft < 0 && ContinuousClock.now >= deadline
+  }
+}
+
 /// Blocks this thread until `condition` holds, and throws if it does not in time. For tests that
 /// run on a thread of their own (`.ownThread`); the others wait with the form below.
 public func waitUntil(
@@ -23,9 +41,9 @@ public func waitUntil(
   _ condition: () throws -> Bool
 ) throws {
   let pause = Monitor(())
-  let deadline = ContinuousClock.now + .seconds(seconds)
+  var patience = Patience(seconds: seconds)
   while try !condition() {
-    guard ContinuousClock.now < deadline else { throw WaitedInVain(what()) }
+    guard !patience.isOver() else { throw WaitedInVain(what()) }
     let _: Void? = pause.wait(atMost: pauseMilliseconds / 1000) { _ in nil }
   }
 }
@@ -36,9 +54,9 @@ public func waitUntil(
   _ what: @autoclosure () -> String, within seconds: Double = patienceSeconds,
   _ condition: () throws -> Bool
 ) async throws {
-  let deadline = ContinuousClock.now + .seconds(seconds)
+  var patience = Patience(seconds: seconds)
   while try !condition() {
-    guard ContinuousClock.now < deadline else { throw WaitedInVain(what()) }
+    guard !patience.isOver() else { throw WaitedInVain(what()) }
     // The one place where a test sleeps: between two looks, never for something to have happened.
     try await ContinuousClock().sleep(for: .milliseconds(pauseMilliseconds))
   }

@@ -13,6 +13,8 @@ final class Destination {
   let clock = ShiftedClock()
   let observer = Observer()
   let uplink: Uplink
+  /// The place in what the observer saw of the fault that was waited for last.
+  private var waitedFor = -1
 
   init(
     ports: [UInt16], tls: TLSSettings? = nil, version: MQTTVersion = .v5,
@@ -56,8 +58,17 @@ final class Destination {
     }
   }
 
+  /// Waits until the destination is in this fault, or has been since the last one waited for: one
+  /// that heals at once may be gone between two looks.
   func wait(for fault: String?, seconds: Double = patienceSeconds) throws {
-    try waitUntil("fault \(fault ?? "none")", within: seconds) { observer.faults.last == fault }
+    try waitUntil("fault \(fault ?? "none")", within: seconds) {
+      let faults = observer.faults
+      let later = faults.dropFirst(waitedFor + 1)
+      guard let index = later.firstIndex(of: fault) ?? (faults.last == fault ? waitedFor : nil)
+      else { return false }
+      waitedFor = index
+      return true
+    }
   }
 }
 

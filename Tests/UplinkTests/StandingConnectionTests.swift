@@ -19,13 +19,15 @@ struct StandingConnectionTests {
     try destination.wait(for: nil)
     destination.append(.data)
     try waitUntil("the one") { broker.publishes.contains { $0.topic == "m/data" } }
-    destination.pass(milliseconds: 15_000)
-    let other = destination.append(.data)
-    try waitUntil("another is acknowledged") {
-      destination.log.isAcknowledged(other, by: destination.name)
+    // 45 s, in which the broker never says nothing for 20. Its time runs from the acknowledgement of
+    // what was sent before it, which may come after the first step.
+    for _ in 0..<3 {
+      destination.pass(milliseconds: 15_000)
+      let other = destination.append(.data)
+      try waitUntil("another is acknowledged") {
+        destination.log.isAcknowledged(other, by: destination.name)
+      }
     }
-    destination.pass(milliseconds: 6_000)
-    // Well before the 20 s that a broker may be silent.
     try destination.wait(for: "timeout", seconds: 10)
     try destination.waitUntilDelivered()
     try destination.wait(for: nil)
