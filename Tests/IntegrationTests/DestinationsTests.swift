@@ -53,7 +53,7 @@ struct DestinationsTests {
 
 /// A destination whose broker demands a certificate of everybody, with the receiver that listens
 /// there.
-private final class SecureDestination {
+final class SecureDestination {
   private let directory: TemporaryDirectory
   private let broker: Broker
   private var receiver: ChildProcess?

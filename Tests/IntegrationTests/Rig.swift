@@ -64,6 +64,15 @@ final class Rig {
     try write(head + plan.output, to: path + "/agent.yaml")
   }
 
+  /// Adds lines to a section of the agent's configuration.
+  func configure(_ section: String, _ lines: String) throws {
+    let old = text(of: path + "/agent.yaml")
+    try #require(old.contains("\n\(section):\n"))
+    let new = old.replacingOccurrences(
+      of: "\n\(section):\n", with: "\n\(section):\n\(lines)\n")
+    try write(new, to: path + "/agent.yaml")
+  }
+
   // MARK: Parts
 
   func startSimulator() throws {
@@ -84,11 +93,15 @@ final class Rig {
     try receiver.waitUntilItPrints("ready\n")
   }
 
+  /// `launcher` is a program with arguments that becomes the agent in the end.
   @discardableResult
-  func startAgent() throws -> ChildProcess {
+  func startAgent(
+    through launcher: [String] = [], environment: [String: String] = [:]
+  ) throws -> ChildProcess {
+    let words = launcher + [Programs.agent, "run", "-c", path + "/agent.yaml"]
     let agent = try ChildProcess(
-      Programs.agent, ["run", "-c", path + "/agent.yaml"],
-      environment: ["EDGE_AGENT_BOARDS": Self.boards])
+      words[0], Array(words.dropFirst()),
+      environment: environment.merging(["EDGE_AGENT_BOARDS": Self.boards]) { $1 })
     self.agent = agent
     return agent
   }

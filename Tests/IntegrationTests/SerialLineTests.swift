@@ -32,7 +32,9 @@ struct SerialLineTests {
           """)
   }
 
-  @Test("One of four units on a line is silent for 30 s: the others keep their cycle, nothing lost")
+  @Test(
+    "One of four units on a line is silent for 30 s, the broker away for 20: all others keep their cycle, nothing is lost"
+  )
   func silentUnit() throws {
     let ports = try TemporaryDirectory()
     let faults = """
@@ -42,13 +44,26 @@ struct SerialLineTests {
       """
     let rig = try Rig(scenario: Self.scenario(link: ports.path + "/COM1") + faults, stations: 17)
     try rig.startAll()
-    reach(.now + .seconds(60))
-    let account = try rig.finish()
+    let start = ContinuousClock.now
+    reach(start + .seconds(20))
+    try rig.broker.stop()
+    reach(start + .seconds(40))
+    try rig.broker.start()
+    let back = unixMilliseconds()
+    reach(start + .seconds(60))
+    let account = try rig.finish(since: [back])
 
     #expect(account.problems == [])
     #expect(account.number("truth", "lost") == 0)
     #expect(account.number("truth", "invented") == 0)
+    #expect(account.number("truth", "served") > 55 * 256)
     #expect(account.number("truth", "delivered") == account.number("truth", "served"))
+    #expect(account.number("out-of-order", "count") == 0)
+    #expect(account.number("conflicts", "count") == 0)
+    // One loss of the connection, a window of 20.
+    #expect(account.number("repeats") <= 20)
+    let fresh = account.list("first-fresh").first?["milliseconds"] as? Int
+    #expect(try #require(fresh) <= 2000)
     #expect(account.list("devices").count == 20)
     for device in account.list("devices") {
       let name = device["device"] as? String ?? ""

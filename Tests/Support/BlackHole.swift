@@ -1,17 +1,17 @@
-import Glibc
-import LinuxSystem
-import TestSupport
+internal import Glibc
+internal import LinuxSystem
 
 /// Takes a connection, reads what comes and never answers.
-final class BlackHole: Sendable {
-  let port: UInt16
+public final class BlackHole: Sendable {
+  /// The loopback port that it listens on.
+  public let port: UInt16
   // Takes the only place in the queue, so that the next connection stays half open.
   private let plug: Int32
   private let listener: Int32
   private let bytes = Monitor<[UInt8]>([])
 
   /// Takes connections at once, or from `letIn` on; until then they stay half open.
-  init(isPlugged: Bool = false) throws {
+  public init(isPlugged: Bool = false) throws {
     port = try LoopbackPorts.free()
     let listener = socket(AF_INET, Int32(SOCK_STREAM.rawValue), 0)
     self.listener = listener
@@ -38,7 +38,7 @@ final class BlackHole: Sendable {
   }
 
   /// Begins to take connections.
-  func letIn() throws {
+  public func letIn() throws {
     if plug >= 0 { close(plug) }
     let (listener, bytes) = (listener, bytes)
     try Thread.start(named: "black-hole") {
@@ -60,5 +60,5 @@ final class BlackHole: Sendable {
   deinit { _ = shutdown(listener, Int32(SHUT_RDWR)) }
 
   /// What was sent to it so far.
-  var received: [UInt8] { bytes.withLock { $0 } }
+  public var received: [UInt8] { bytes.withLock { $0 } }
 }

@@ -1,0 +1,61 @@
+import Foundation
+import TestSupport
+import Testing
+
+/// What is absent when the agent starts.
+@Suite("Starting with half a site", .ownThread)
+struct HealingTests {
+  @Test("An absent port, broker and ca file are each named in health, and heal without a restart")
+  func absentAtStart() throws {
+    let place = try TemporaryDirectory()
+    let port = place.path + "/COM1"
+    let rig = try Rig(
+      scenario: """
+        seed: 3
+        stations:
+          line: { rtu: { baud: 19200, link: \(port) }, timeout: 200ms }
+          station: { port: 15000 }
+        devices:
+          unit:
+            { station: line, unit: 1, every: 1s,
+              points: { door: { discrete: 0, signal: { duty: { period: 20s, on: 50% } } } } }
+          sensor:
+            { station: station, unit: 1, every: 1s,
+              points: { door: { discrete: 0, signal: { duty: { period: 20s, on: 50% } } } } }
+        faults:
+          - { station: line, from: 0s, to: 8s, kind: refuse }
+
+        """, stations: 2)
+    let group = try SecureDestination(in: rig.directory)
+    try group.join(configuration: rig.path + "/agent.yaml")
+    let away = try Broker(starts: false)
+    try rig.configure("uplinks", "  away: { url: mqtt://127.0.0.1:\(away.port) }")
+    let authority = rig.directory.file("ca.pem")
+    try FileManager.default.moveItem(atPath: authority, toPath: authority + ".later")
+
+    // The province's broker is there to tell how the others do.
+    try rig.startAll()
+    let agent = try #require(rig.agent)
+    let faults = [
+      "\"bus/line\":\"open \(port): No such file or directory\"",
+      "\"destination/away\":\"refused\"", "\"destination/group\":\"ca-file-missing\"",
+    ]
+    try waitUntil("all are named at once; health says \(rig.health())", within: 30) {
+      let health = rig.health()
+      return faults.allSatisfy(health.contains) && health.contains("\"healthy\":false")
+    }
+    try away.start()
+    try FileManager.default.moveItem(atPath: authority + ".later", toPath: authority)
+    try group.start()
+    try agent.waitUntilItPrints("destination group: ok")
+    try agent.waitUntilItPrints("destination away: ok")
+    try agent.waitUntilItPrints("bus line: ok")
+    try waitUntil("health says so: \(rig.health())") { rig.health().contains("\"healthy\":true") }
+    #expect(agent.isRunning)
+    for account in [try rig.finish(), try group.account(truth: rig.truth)] {
+      #expect(account.problems == [])
+      #expect(account.number("truth", "lost") == 0)
+      #expect(account.number("truth", "served") > 5)
+    }
+  }
+}
