@@ -145,4 +145,16 @@ struct RecoveryTests {
     try third.append(2, using: &generator)
     #expect(third.gaps(.uncleanStop).map(\.times) == [last...end])
   }
+
+  @Test("A kill before the first sample was written is explained from the first start on")
+  func killBeforeTheFirstSample() throws {
+    var generator = SeededGenerator(seed: 4)
+    let disk = SimulatedDisk()
+    let start = clock.now().wall
+    _ = try open(disk)
+    clock.advance(by: 5000)
+    let next = try open(disk.afterKill())
+    try next.append(1, using: &generator)
+    #expect(next.gaps(.uncleanStop).map(\.times) == [start...clock.now().wall])
+  }
 }

@@ -77,18 +77,26 @@ struct BlockedSync {
 }
 
 extension ChildProcess {
-  /// Whether the main thread does not block a signal, as it does until it takes the first one.
-  func isEnded(by signal: Int32) -> Bool { mask("SigBlk").map { !$0.contains(signal) } ?? false }
-
   /// Whether a signal was sent and nobody has taken it yet.
-  func isPending(_ signal: Int32) -> Bool { mask("ShdPnd")?.contains(signal) ?? false }
+  func isPending(_ signal: Int32) -> Bool {
+    Self.mask("ShdPnd", in: mainThreadStatus).contains(signal)
+  }
 
-  private func mask(_ name: String) -> Set<Int32>? {
-    let status = text(of: "/proc/\(id)/task/\(id)/status").split(separator: "\n")
+  /// Whether a signal that was sent has been taken, and is not blocked any more: the next one acts
+  /// at once. One look, so that both are of the same moment.
+  func hasTaken(_ signal: Int32) throws -> Bool {
+    let status = mainThreadStatus
+    guard isRunning, !status.isEmpty else { throw WaitedInVain("it ended before: \(errors)") }
+    return ["ShdPnd", "SigBlk"].allSatisfy { !Self.mask($0, in: status).contains(signal) }
+  }
+
+  private var mainThreadStatus: [String] { lines(of: "/proc/\(id)/task/\(id)/status") }
+
+  private static func mask(_ name: String, in status: [String]) -> Set<Int32> {
     guard let line = status.first(where: { $0.hasPrefix(name + ":") }),
       let bits = UInt64(
         line.dropFirst(name.count + 1).trimmingCharacters(in: .whitespaces), radix: 16)
-    else { return nil }
+    else { return [] }
     return Set((1...64).filter { bits & (1 << UInt64($0 - 1)) != 0 }.map(Int32.init))
   }
 }

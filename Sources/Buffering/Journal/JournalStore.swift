@@ -111,7 +111,8 @@ final class JournalStore: EvictionDelegate {
   ) throws(JournalError) {
     let now = clock.now()
     if let last = record.untold.last, last.last == nil {
-      uncleanSince = recovered[.data]?.newestTime
+      // Where nothing was kept yet, readings may be missing since the first start.
+      uncleanSince = recovered[.data]?.newestTime ?? recovered[.events]?.oldestTime
     }
     let previous = record.untold.map { ended in
       var last: [StreamName: UInt64] = [:]

@@ -17,6 +17,8 @@ public final class JournalWriter: Sendable {
   /// A store that failed is tried again after this: often enough that a card which is put back is
   /// used at once, seldom enough to write no log full.
   private static let retrySeconds = 1.0
+  /// How late whoever waits for a change may notice that it is given up.
+  private static let giveUpSeconds = 0.05
 
   /// What destinations read.
   public let journal: Journal
@@ -92,11 +94,20 @@ public final class JournalWriter: Sendable {
   }
 
   /// Changes definitions and destinations of the running journal. Returns whether that was done
-  /// durably within `seconds`; samples may refer to the new definitions from then on.
-  public func apply(_ wanted: JournalChange, within seconds: Double) -> Bool {
+  /// durably within `seconds`; samples may refer to the new definitions from then on. Waits no
+  /// longer once `isGivenUp` says so, which is asked several times a second.
+  public func apply(
+    _ wanted: JournalChange, within seconds: Double, unless isGivenUp: () -> Bool = { false }
+  ) -> Bool {
     change.update { $0 = ChangeRequest(wanted: wanted) }
     ring.nudge()
-    return change.wait(atMost: seconds) { $0.isDone } ?? false
+    let deadline = ContinuousClock.now + .seconds(seconds)
+    while true {
+      let remaining = (deadline - .now) / .seconds(1)
+      let pause = max(0, min(remaining, Self.giveUpSeconds))
+      if let isDone = change.wait(atMost: pause, until: { $0.isDone }) { return isDone }
+      if remaining <= 0 || isGivenUp() { return false }
+    }
   }
 
   /// Asks for the end of writing: what is in the ring is appended and synced. Destinations can

@@ -30,6 +30,8 @@ struct RecoveredStream {
   var putAside: [(name: String, problem: String)] = []
   /// When the newest item of the last batch was measured, in Unix milliseconds as believed then.
   var newestTime: Int64?
+  /// When the oldest event that is left happened; `nil` for data.
+  var oldestTime: Int64?
 
   /// A stream of which nothing is there.
   init(empty stream: StreamName) { index = StreamIndex(stream: stream) }
@@ -115,22 +117,30 @@ struct RecoveredStream {
       }
       scan(bytes, position, isLast: next == nil)
     }
-    findNewestTime(storage, directory, segmentBytes: segmentBytes)
+    findTimes(storage, directory, segmentBytes: segmentBytes)
   }
 
   /// The last segment may have been begun and nothing of it survived.
-  private mutating func findNewestTime(
+  private mutating func findTimes(
     _ storage: any Storage, _ directory: String, segmentBytes: Int
   ) {
-    for segment in index.segments.reversed() where newestTime == nil {
+    let stream = index.stream
+    func times(of segment: Segment, _ batch: KeyPath<SegmentScan, Range<Int>?>) -> [Int64] {
       let path = directory + "/" + segment.name
       guard let file = try? storage.open(path, creating: false),
         let bytes = try? file.read(segmentBytes, at: 0)
-      else { continue }
-      let stream = index.stream
-      newestTime = bytes.withUnsafeBytes {
-        Self.newestTime($0, SegmentScan($0, seed: segment.header.frameSeed), stream)
+      else { return [] }
+      return bytes.withUnsafeBytes { bytes in
+        let scan = SegmentScan(bytes, seed: segment.header.frameSeed)
+        return scan[keyPath: batch].map { Self.times(bytes, $0, scan.devices, stream) } ?? []
       }
+    }
+    for segment in index.segments.reversed() where newestTime == nil {
+      newestTime = times(of: segment, \.lastBatch).max()
+    }
+    guard stream == .events else { return }
+    for segment in index.segments where oldestTime == nil {
+      oldestTime = times(of: segment, \.firstBatch).min()
     }
   }
 
@@ -154,20 +164,20 @@ struct RecoveredStream {
     if !scan.isDamaged, devices.count == scan.devices.count { continuableDevices = devices }
   }
 
-  private static func newestTime(
-    _ bytes: UnsafeRawBufferPointer, _ scan: SegmentScan, _ stream: StreamName
-  ) -> Int64? {
-    guard let frame = scan.lastBatch else { return nil }
+  /// Wall times of a batch's items, as believed when they were written; none if it can't be read.
+  private static func times(
+    _ bytes: UnsafeRawBufferPointer, _ frame: Range<Int>, _ devices: [DeviceSchema?],
+    _ stream: StreamName
+  ) -> [Int64] {
     var reader = ByteReader(UnsafeRawBufferPointer(rebasing: bytes[frame]), at: 1)
     guard (try? BatchCodec.readKey(&reader)) != nil,
       let context = try? BatchCodec.readContext(&reader)
-    else { return nil }
-    let newest =
+    else { return [] }
+    let monotonic =
       switch stream {
-      case .data:
-        (try? BatchCodec.readSamples(&reader, devices: scan.devices))?.map(\.monotonic).max()
-      case .events: (try? BatchCodec.readEvents(&reader))?.map(\.monotonic).max()
+      case .data: (try? BatchCodec.readSamples(&reader, devices: devices))?.map(\.monotonic)
+      case .events: (try? BatchCodec.readEvents(&reader))?.map(\.monotonic)
       }
-    return newest.map { $0 + context.offset }
+    return (monotonic ?? []).map { $0 + context.offset }
   }
 }

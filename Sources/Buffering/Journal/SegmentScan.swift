@@ -16,6 +16,8 @@ struct SegmentScan {
   private(set) var isDamaged = false
   /// The segment's dictionary.
   private(set) var devices: [DeviceSchema?] = []
+  /// The frame of the first batch.
+  private(set) var firstBatch: Range<Int>?
   /// The frame of the last batch.
   private(set) var lastBatch: Range<Int>?
 
@@ -52,6 +54,7 @@ struct SegmentScan {
       devices.define(entry.device, number: entry.number)
     case .batch:
       guard let key = try? BatchCodec.readKey(&reader) else { return }
+      if firstBatch == nil { firstBatch = body }
       lastBatch = body
       if let last = runs.last, last.epoch == key.epoch, last.seqs.upperBound + 1 == key.seq {
         runs[runs.count - 1].seqs = last.seqs.lowerBound...key.seq

@@ -19,7 +19,9 @@ struct RunCommand: ParsableCommand {
     let configuration = try AgentConfiguration.loadOrExit(options.configuration)
     let agent: Agent
     do throws(AgentError) {
-      agent = try Agent(configuration, clock: KernelClock())
+      agent = try Signals.whileStarting { () throws(AgentError) in
+        try Agent(configuration, clock: KernelClock())
+      }
       try agent.start()
     } catch {
       Log.error(error.description)

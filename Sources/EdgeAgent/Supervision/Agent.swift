@@ -33,6 +33,8 @@ final class Agent {
   private static let sealSeconds = 0.3
   /// A reload waits so long for the store to keep the new definitions; then nothing is changed.
   private static let changeSeconds = 5.0
+  /// How late a reload may notice that a stop was asked for.
+  private static let stopLookMilliseconds = 50
 
   private let clock: any TimeSource
   private let board: HealthBoard
@@ -82,11 +84,10 @@ final class Agent {
       !change.destinations.contains($0)
     }
     // First what can fail: from here on the store knows the new points and destinations as well.
-    guard writer.apply(bothChange, within: Self.changeSeconds) else {
-      return "the store could not keep the new definitions"
-    }
+    guard apply(bothChange) else { return "the store could not keep the new definitions" }
     end(difference)
-    _ = writer.apply(change, within: Self.changeSeconds)
+    guard !Signals.isStopPending else { return "the agent is to stop" }
+    _ = apply(change)
     configuration = new
     board.configure(new, renewing: difference)
     for bus in buses { bus.intake.use(definitions: change.definitionsDigest) }
@@ -106,8 +107,7 @@ final class Agent {
   /// cursors saved. Blocks for 2 s at most; returns whether every step was done in its time.
   func stop(reason: String) -> Bool {
     for bus in buses { bus.cancel() }
-    let busDeadline = ContinuousClock.now + .seconds(Self.busStopSeconds)
-    for bus in buses { bus.waitForEnd(atMost: max(0, (busDeadline - .now) / .seconds(1))) }
+    waitForEnd(of: buses)
     let isFlushed = writer.flush(within: Self.flushSeconds, reason: reason)
     let areStopped = stop(uplinks)
     let isSealed = writer.seal(within: Self.sealSeconds)
@@ -147,12 +147,35 @@ final class Agent {
     let endingBuses = buses.filter { difference.endingBuses.contains($0.definition.name) }
     buses.removeAll { difference.endingBuses.contains($0.definition.name) }
     for bus in endingBuses { bus.cancel() }
-    let endingUplinks = uplinks.filter {
-      difference.endingUplinks.contains($0.name.description)
+    let endingUplinks = uplinks.filter { difference.endingUplinks.contains($0.name.description) }
+    for uplink in endingUplinks { uplink.stop(withinMilliseconds: Self.uplinkStopMilliseconds) }
+    Self.wait(atMost: Double(Self.uplinkStopMilliseconds) / 1000) { milliseconds in
+      endingUplinks.allSatisfy { $0.waitForEnd(atMostMilliseconds: milliseconds) }
     }
-    uplinks.removeAll { difference.endingUplinks.contains($0.name.description) }
-    _ = stop(endingUplinks)
-    for bus in endingBuses { bus.waitForEnd(atMost: Self.busStopSeconds) }
+    Self.wait(atMost: Self.busStopSeconds) { milliseconds in
+      endingBuses.allSatisfy { $0.waitForEnd(atMost: Double(milliseconds) / 1000) }
+    }
+    // Where a stop was asked for meanwhile, it waits for those that have not ended.
+    let isStopping = Signals.isStopPending
+    uplinks.removeAll { uplink in
+      endingUplinks.contains { $0 === uplink && ($0.hasEnded || !isStopping) }
+    }
+  }
+
+  /// Waits for parts in a reload: at most `seconds`, and only while nobody wants the agent to stop.
+  private static func wait(atMost seconds: Double, _ haveEnded: (_ milliseconds: Int) -> Bool) {
+    let deadline = ContinuousClock.now + .seconds(seconds)
+    while !haveEnded(stopLookMilliseconds), .now < deadline, !Signals.isStopPending {}
+  }
+
+  private func apply(_ change: JournalChange) -> Bool {
+    writer.apply(change, within: Self.changeSeconds, unless: { Signals.isStopPending })
+  }
+
+  private func waitForEnd(of buses: [BusPart]) {
+    // One deadline for all: several that hang must not add up.
+    let deadline = ContinuousClock.now + .seconds(Self.busStopSeconds)
+    for bus in buses { bus.waitForEnd(atMost: max(0, (deadline - .now) / .seconds(1))) }
   }
 
   private func stop(_ ending: [Uplink]) -> Bool {

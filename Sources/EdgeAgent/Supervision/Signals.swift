@@ -8,19 +8,38 @@ enum Signals {
   static func mask() {
     // A peer that closes a connection must be an error of that connection, not our end.
     signal(SIGPIPE, SIG_IGN)
-    var set = handledSet()
-    pthread_sigmask(SIG_BLOCK, &set, nil)
+    mask(handled)
+  }
+
+  /// Whether somebody wants the agent to stop, though `next` has not told it yet: what takes long
+  /// on the main thread looks here.
+  static var isStopPending: Bool {
+    var set = sigset_t()
+    guard sigpending(&set) == 0 else { return false }
+    return sigismember(&set, SIGTERM) == 1 || sigismember(&set, SIGINT) == 1
+  }
+
+  /// Performs the start, in which an order to stop ends the process at once with 0: nothing has
+  /// been read yet, and opening a store may hang in the disk for ever.
+  static func whileStarting<Result, Failure: Error>(
+    _ start: () throws(Failure) -> Result
+  ) throws(Failure) -> Result {
+    // Nothing but an async-signal-safe call may stand in a handler.
+    for number in [SIGTERM, SIGINT] { signal(number) { _ in _exit(EXIT_SUCCESS) } }
+    unmask([SIGTERM, SIGINT])
+    defer {
+      mask([SIGTERM, SIGINT])
+      for number in [SIGTERM, SIGINT] { signal(number, SIG_DFL) }
+    }
+    return try start()
   }
 
   /// Lets the next one end the process at once.
-  static func unmask() {
-    var set = handledSet()
-    pthread_sigmask(SIG_UNBLOCK, &set, nil)
-  }
+  static func unmask() { unmask(handled) }
 
   /// Blocks until one arrives.
   static func next() -> Int32 {
-    var set = handledSet()
+    var set = set(of: handled)
     var number: Int32 = 0
     while sigwait(&set, &number) != 0 {}
     return number
@@ -35,10 +54,20 @@ enum Signals {
     }
   }
 
-  private static func handledSet() -> sigset_t {
+  private static func mask(_ numbers: [Int32]) {
+    var set = set(of: numbers)
+    pthread_sigmask(SIG_BLOCK, &set, nil)
+  }
+
+  private static func unmask(_ numbers: [Int32]) {
+    var set = set(of: numbers)
+    pthread_sigmask(SIG_UNBLOCK, &set, nil)
+  }
+
+  private static func set(of numbers: [Int32]) -> sigset_t {
     var set = sigset_t()
     sigemptyset(&set)
-    for number in handled { sigaddset(&set, number) }
+    for number in numbers { sigaddset(&set, number) }
     return set
   }
 }
