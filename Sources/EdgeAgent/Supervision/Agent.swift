@@ -26,11 +26,14 @@ final class Agent {
   /// What RAM a store that can't use its disk may take: minutes of a mine's data, on boards that
   /// have 256 MiB.
   private static let memoryStoreBytes = 8 << 20
-  /// An orderly stop takes at most 2 s in all; each of its steps has its share.
+  /// An orderly stop takes at most 2 s in all, also on a board that is busy. When each step is over
+  /// at the latest, in seconds since the stop began; time that one leaves is the next one's.
   private static let busStopSeconds = 0.4
-  private static let flushSeconds = 0.5
+  private static let flushedBySeconds = 0.9
+  private static let uplinksStoppedBySeconds = 1.5
+  private static let sealedBySeconds = 1.8
+  /// A broker that is silent for so long has no more to say.
   private static let uplinkStopMilliseconds = 700
-  private static let sealSeconds = 0.3
   /// A reload waits so long for the store to keep the new definitions; then nothing is changed.
   private static let changeSeconds = 5.0
   /// How late a reload may notice that a stop was asked for.
@@ -106,11 +109,18 @@ final class Agent {
   /// Stops in order: no new readings, everything appended and synced, what is fresh delivered,
   /// cursors saved. Blocks for 2 s at most; returns whether every step was done in its time.
   func stop(reason: String) -> Bool {
+    let start = ContinuousClock.now
+    func left(until seconds: Double) -> Double {
+      max(0, (start + .seconds(seconds) - .now) / .seconds(1))
+    }
     for bus in buses { bus.cancel() }
-    waitForEnd(of: buses)
-    let isFlushed = writer.flush(within: Self.flushSeconds, reason: reason)
-    let areStopped = stop(uplinks)
-    let isSealed = writer.seal(within: Self.sealSeconds)
+    for bus in buses { bus.waitForEnd(atMost: left(until: Self.busStopSeconds)) }
+    let isFlushed = writer.flush(within: left(until: Self.flushedBySeconds), reason: reason)
+    let areStopped = stop(
+      uplinks,
+      withinMilliseconds: min(
+        Self.uplinkStopMilliseconds, Int(left(until: Self.uplinksStoppedBySeconds) * 1000)))
+    let isSealed = writer.seal(within: left(until: Self.sealedBySeconds))
     return isFlushed && isSealed && areStopped
   }
 
@@ -172,16 +182,10 @@ final class Agent {
     writer.apply(change, within: Self.changeSeconds, unless: { Signals.isStopPending })
   }
 
-  private func waitForEnd(of buses: [BusPart]) {
+  private func stop(_ ending: [Uplink], withinMilliseconds milliseconds: Int) -> Bool {
+    for uplink in ending { uplink.stop(withinMilliseconds: milliseconds) }
     // One deadline for all: several that hang must not add up.
-    let deadline = ContinuousClock.now + .seconds(Self.busStopSeconds)
-    for bus in buses { bus.waitForEnd(atMost: max(0, (deadline - .now) / .seconds(1))) }
-  }
-
-  private func stop(_ ending: [Uplink]) -> Bool {
-    for uplink in ending { uplink.stop(withinMilliseconds: Self.uplinkStopMilliseconds) }
-    // One deadline for all: several that hang must not add up.
-    let deadline = ContinuousClock.now + .milliseconds(Self.uplinkStopMilliseconds)
+    let deadline = ContinuousClock.now + .milliseconds(milliseconds)
     let ends = ending.map { uplink in
       uplink.waitForEnd(atMostMilliseconds: max(0, Int((deadline - .now) / .milliseconds(1))))
     }
