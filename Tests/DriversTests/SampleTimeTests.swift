@@ -74,6 +74,23 @@ struct SampleTimeTests {
     expectEachCycleOnceInOrder(play, devices, until: settled)
   }
 
+  @Test("Divided requests are put together only when no part has a cycle still to come")
+  func waitsForPartsThatLag() {
+    let parts = [point("short", .holding, 0), point("long", .holding, 1, .uint32)]
+    let definition = ModbusBusDefinition(
+      name: "line", endpoint: .rtu(SerialLine(path: "/dev/null", baud: 9600)),
+      timeoutMilliseconds: 1000, devices: [device("a", unit: 1, points: parts)])
+    var play = Play(definition) { request, now in
+      if request.points.count > 1, now < 500_000 { return (.success(.exception(2)), 5) }
+      // The first part waits for its late answer when the division is over.
+      let isLost = request.points == [0] && (598_500..<599_500).contains(now)
+      return isLost ? (.failure(.timeout(brokeOff: false)), 1000) : (values(request), 5)
+    }
+    play.run(until: 620_500)
+    #expect(play.asked.last?.addresses == 0..<3, "whole again")
+    expectEachCycleOnceInOrder(play, definition.devices, until: 620_000)
+  }
+
   private func randomDevices(_ generator: inout SeededGenerator) -> [ModbusDevice] {
     let periods: [Int64] = [100, 200, 500, 1000]
     return (1...2).map { unit in
