@@ -24,8 +24,8 @@ struct LogThrottle {
   /// Long enough that a fault of weeks fills no disk, short enough that the log is never older than
   /// a technician's walk to the board.
   static let windowMilliseconds: Int64 = 600_000
-  /// The buses, devices and destinations of a large gateway; bounds memory. What comes beyond shares
-  /// one cause.
+  /// The buses, devices and destinations of a large gateway; bounds memory. What comes beyond
+  /// shares one cause.
   static let mostCauses = 256
   /// How many lines of all causes a window takes before all are only counted: when hundreds of
   /// devices go with their power, the first of them tell the story.
