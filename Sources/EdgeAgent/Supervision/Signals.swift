@@ -37,12 +37,13 @@ enum Signals {
   /// Lets the next one end the process at once.
   static func unmask() { unmask(handled) }
 
-  /// Blocks until one arrives.
-  static func next() -> Int32 {
+  /// Blocks until one arrives; `nil` if none does in time.
+  static func next(within seconds: Int) -> Int32? {
     var set = set(of: handled)
-    var number: Int32 = 0
-    while sigwait(&set, &number) != 0 {}
-    return number
+    var time = timespec(tv_sec: seconds, tv_nsec: 0)
+    // Also interrupted by a signal that is not ours, such as a debugger's.
+    let number = sigtimedwait(&set, nil, &time)
+    return number > 0 ? number : nil
   }
 
   static func name(of number: Int32) -> String {
