@@ -36,7 +36,9 @@ struct StopTests {
           station: line
           unit: 1
           every: 1s
-          points: { ch4: { input: 0, type: float32, unit: "%CH4", signal: { methane: { base: 0.3 } } } }
+          points:
+            ch4:
+              { input: 0, type: float32, unit: "%CH4", signal: { methane: { base: 0.3 } } }
         sensor:
           repeat: 2
           station: station

@@ -32,6 +32,7 @@ final class Agent {
   private static let flushedBySeconds = 0.9
   private static let uplinksStoppedBySeconds = 1.5
   private static let sealedBySeconds = 1.8
+  private static let lateSealSeconds = 0.3
   /// A broker that is silent for so long has no more to say.
   private static let uplinkStopMilliseconds = 700
   /// A reload waits so long for the store to keep the new definitions; then nothing is changed.
@@ -120,7 +121,9 @@ final class Agent {
       uplinks,
       withinMilliseconds: min(
         Self.uplinkStopMilliseconds, Int(left(until: Self.uplinksStoppedBySeconds) * 1000)))
-    let isSealed = writer.seal(within: left(until: Self.sealedBySeconds))
+    // A disk that took nothing before is not given all the time that is left.
+    let isSealed = writer.seal(
+      within: isFlushed ? left(until: Self.sealedBySeconds) : Self.lateSealSeconds)
     return isFlushed && isSealed && areStopped
   }
 

@@ -84,8 +84,8 @@ final class BusPart {
   /// Ends polling after the transaction at hand; returns at once.
   func cancel() { task.cancel() }
 
-  /// Blocks until it has ended, at most `seconds`; returns whether it has. One that sits in a C call
-  /// is left to itself.
+  /// Blocks until it has ended, at most `seconds`; returns whether it has. One that sits in a C
+  /// call is left to itself.
   @discardableResult
   func waitForEnd(atMost seconds: Double) -> Bool {
     hasEnded.wait(atMost: seconds) { $0 ? true : nil } ?? false
