@@ -1,7 +1,6 @@
-import Testing
+import Telemetry
 import TestSupport
-
-@testable import EdgeReceive
+import Testing
 
 @Suite struct JSONParserTests {
   private func parse(_ text: String) throws -> JSONValue { try JSONParser.parse(Array(text.utf8)) }
