@@ -43,20 +43,24 @@ struct ControlRequest {
 
   /// Reads a request line, without its end.
   init(_ line: some Collection<UInt8>) throws(ControlRefusal) {
+    let value: JSONValue
     do throws(JSONError) {
-      let value = try JSONParser.parse(line)
-      do throws(PayloadError) {
-        fields = try JSONFields(value)
-        let version: Int = try fields.integer("v")
-        guard version == ControlProtocol.version else {
-          throw fields.error("v", "\(version) is asked, \(ControlProtocol.version) is spoken")
-        }
-        command = try fields.string("command")
-      } catch {
-        throw JSONError(offset: 0, problem: error.description)
-      }
+      value = try JSONParser.parse(line)
     } catch {
       throw ControlRefusal(.malformedRequest, error.description)
+    }
+    let version: Int
+    do throws(PayloadError) {
+      fields = try JSONFields(value)
+      version = try fields.integer("v")
+      command = try fields.string("command")
+    } catch {
+      throw ControlRefusal(.malformedRequest, error.description)
+    }
+    guard version == ControlProtocol.version else {
+      throw ControlRefusal(
+        .unsupportedVersion,
+        "version \(version) is asked for, \(ControlProtocol.version) is spoken")
     }
   }
 }
@@ -65,8 +69,10 @@ struct ControlRequest {
 struct ControlRefusal: Error, Equatable {
   /// The closed list of docs/control.md.
   enum Word: String, CaseIterable {
-    /// It is no JSON object of this protocol's version with a command.
+    /// It is no JSON object with a version and a command.
     case malformedRequest = "malformed-request"
+    /// It is of another version of the protocol.
+    case unsupportedVersion = "unsupported-version"
     /// It has more than `ControlProtocol.largestRequest` bytes.
     case tooLarge = "too-large"
     /// It did not arrive in time.
