@@ -175,12 +175,12 @@ struct ControlServerTests {
     endless.send(String(repeating: "x", count: 2 * ControlProtocol.largestRequest))
     #expect(try endless.receiveAll().contains("too-large"))
     // Other tests of this process open and close theirs: only those of this socket count.
-    try waitUntil("the server let all go; \(try connections())") { try connections() <= 1 }
+    try waitUntil("the server lets all go") { connections() <= 1 }
     running.stop()
   }
 
   /// Sockets bound to this test's path, by the kernel's list: the listener and its accepted ones.
-  private func connections() throws -> Int {
+  private func connections() -> Int {
     lines(of: "/proc/net/unix").filter { $0.hasSuffix(path) }.count
   }
 }
