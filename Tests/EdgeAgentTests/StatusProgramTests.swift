@@ -45,7 +45,10 @@ struct StatusProgramTests {
   private func start(_ file: String = "agent.yaml", umask: String = "022") throws -> ChildProcess {
     let agent = try ChildProcess(
       "sh",
-      ["-c", "umask \(umask); exec \"$0\" \"$@\"", Programs.agent, "run", "-c", directory.file(file)],
+      [
+        "-c", "umask \(umask); exec \"$0\" \"$@\"", Programs.agent, "run", "-c",
+        directory.file(file),
+      ],
       environment: environment)
     try agent.waitUntilItPrints("runs as gw-1")
     return agent
@@ -170,8 +173,9 @@ struct StatusProgramTests {
         "--reuid", "65534", "--regid", "65534", "--clear-groups", Programs.agent, "status",
         "--socket", socket,
       ])
-    #expect(stranger.errors == "can't ask: permission denied for \(socket); "
-      + "ask as root or as a member of its group\n")
+    #expect(
+      stranger.errors == "can't ask: permission denied for \(socket); "
+        + "ask as root or as a member of its group\n")
     #expect(stranger.status == 69)
     #expect(try agent.stop() == 0)
   }
