@@ -211,6 +211,22 @@ struct StatusProgramTests {
     #expect(try agent.stop() == 0)
   }
 
+  @Test("After a reload it speaks of the devices that there are now")
+  func reload() throws {
+    let agent = try start()
+    try waitForSocket()
+    let path = directory.file("agent.yaml")
+    try write(
+      text(of: path).replacingOccurrences(of: "  gas:", with: "  dust:"), to: path)
+    agent.send(SIGHUP)
+    try agent.waitUntilItPrints("reloaded \(path)")
+    let output = try status().output
+    #expect(output.contains("\ndust  station  "), "\(output)")
+    #expect(output.contains("\ndust    ch4    "), "\(output)")
+    #expect(!output.contains("gas"), "\(output)")
+    #expect(try agent.stop() == 0)
+  }
+
   @Test("A broken configuration still says where the agent is, or leaves the default with a note")
   func brokenConfiguration() throws {
     let agent = try start()

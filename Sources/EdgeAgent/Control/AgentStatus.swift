@@ -219,13 +219,13 @@ final class AgentStatus: ControlResponder {
     json.key("points")
     json.beginArray()
     for device in parts.configuration.deviceDescriptions {
+      let readings = snapshot.readings.readings(of: device.name)
       for point in device.points {
         json.beginObject()
         json.member("device", device.name)
         json.member("point", point.name)
         if let unit = point.unit { json.member("unit", unit.rawValue) }
-        let reading = snapshot.readings.reading(of: point.name, device: device.name)
-        write(reading, at: snapshot.report.time, into: &json)
+        write(readings[point.name], at: snapshot.report.time, into: &json)
         json.endObject()
       }
     }

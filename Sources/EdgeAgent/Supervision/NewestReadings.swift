@@ -46,11 +46,12 @@ struct NewestReadings: Sendable {
   /// Forgets a device that begins anew.
   mutating func forget(_ name: String) { devices[name] = nil }
 
-  /// The newest outcome of a point; `nil` if it was not due yet.
-  func reading(of point: String, device: String) -> Reading? {
-    guard let found = devices[device], let index = found.schema.points.firstIndex(of: point) else {
-      return nil
+  /// The newest outcome of each point of a device that was due since it began.
+  func readings(of device: String) -> [String: Reading] {
+    guard let found = devices[device] else { return [:] }
+    let due = zip(found.schema.points, found.readings).compactMap { point, reading in
+      reading.map { (point, $0) }
     }
-    return found.readings[index]
+    return Dictionary(due) { first, _ in first }
   }
 }

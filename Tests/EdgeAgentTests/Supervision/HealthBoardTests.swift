@@ -222,10 +222,10 @@ struct HealthBoardTests {
     accept(sample("fan", .good(.int(1)), .bad(.timeout)))
     accept(sample("stranger", .good(.int(1))))
     let readings = board.snapshot().readings
-    #expect(readings.reading(of: "p0", device: "fan")?.outcome == .good(.int(1)))
-    #expect(readings.reading(of: "p1", device: "fan")?.outcome == .bad(.timeout))
-    #expect(readings.reading(of: "p0", device: "gas") == nil)
-    #expect(readings.reading(of: "p0", device: "stranger") == nil)
+    #expect(readings.readings(of: "fan")["p0"]?.outcome == .good(.int(1)))
+    #expect(readings.readings(of: "fan")["p1"]?.outcome == .bad(.timeout))
+    #expect(readings.readings(of: "gas")["p0"] == nil)
+    #expect(readings.readings(of: "stranger")["p0"] == nil)
   }
 
   @Test("The store's fault has the time since when it has held")

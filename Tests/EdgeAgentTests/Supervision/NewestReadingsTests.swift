@@ -19,24 +19,24 @@ struct NewestReadingsTests {
   @Test("Each point keeps its own newest outcome and when that was")
   func newest() {
     var readings = NewestReadings()
-    #expect(readings.reading(of: "ch4", device: "gas") == nil)
+    #expect(readings.readings(of: "gas")["ch4"] == nil)
     readings.take(sample(gas, [(0, .good(.int(1))), (1, .bad(.timeout))]))
     let first = clock.now()
     readings.take(sample(gas, [(1, .good(.int(9)))]))
-    #expect(readings.reading(of: "ch4", device: "gas")?.outcome == .good(.int(1)))
-    #expect(readings.reading(of: "ch4", device: "gas")?.time == first)
-    #expect(readings.reading(of: "co", device: "gas")?.outcome == .good(.int(9)))
-    #expect(readings.reading(of: "co", device: "gas")?.time == clock.now())
+    #expect(readings.readings(of: "gas")["ch4"]?.outcome == .good(.int(1)))
+    #expect(readings.readings(of: "gas")["ch4"]?.time == first)
+    #expect(readings.readings(of: "gas")["co"]?.outcome == .good(.int(9)))
+    #expect(readings.readings(of: "gas")["co"]?.time == clock.now())
     readings.take(sample(gas, [(0, .bad(.outOfRange, raw: .int(7)))]))
     #expect(
-      readings.reading(of: "ch4", device: "gas")?.outcome == .bad(.outOfRange, raw: .int(7)))
+      readings.readings(of: "gas")["ch4"]?.outcome == .bad(.outOfRange, raw: .int(7)))
   }
 
   @Test("An index that the device does not have is passed over")
   func outside() {
     var readings = NewestReadings()
     readings.take(sample(gas, [(2, .good(.int(1))), (-1, .good(.int(1)))]))
-    #expect(readings.reading(of: "ch4", device: "gas") == nil)
+    #expect(readings.readings(of: "gas")["ch4"] == nil)
   }
 
   @Test("A device whose points changed, or that is gone, leaves nothing of before")
@@ -45,11 +45,11 @@ struct NewestReadingsTests {
     readings.take(sample(gas, [(0, .good(.int(1)))]))
     let other = DeviceSchema(name: "gas", points: ["co", "ch4"])
     readings.take(sample(other, [(0, .good(.int(2)))]))
-    #expect(readings.reading(of: "ch4", device: "gas") == nil)
-    #expect(readings.reading(of: "co", device: "gas")?.outcome == .good(.int(2)))
+    #expect(readings.readings(of: "gas")["ch4"] == nil)
+    #expect(readings.readings(of: "gas")["co"]?.outcome == .good(.int(2)))
     readings.keepOnly(["gas"])
-    #expect(readings.reading(of: "co", device: "gas") != nil)
+    #expect(readings.readings(of: "gas")["co"] != nil)
     readings.keepOnly([])
-    #expect(readings.reading(of: "co", device: "gas") == nil)
+    #expect(readings.readings(of: "gas")["co"] == nil)
   }
 }
