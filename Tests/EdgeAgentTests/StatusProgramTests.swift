@@ -221,7 +221,7 @@ struct StatusProgramTests {
     agent.send(SIGHUP)
     try agent.waitUntilItPrints("reloaded \(path)")
     let output = try status().output
-    #expect(output.contains("\ndust  station  "), "\(output)")
+    #expect(output.contains("\ndust    station  "), "\(output)")
     #expect(output.contains("\ndust    ch4    "), "\(output)")
     #expect(!output.contains("gas"), "\(output)")
     #expect(try agent.stop() == 0)
