@@ -59,7 +59,7 @@ struct StatusCommand: ParsableCommand {
       reason = error.lines.first ?? reason
     }
     let path = SectionDecoder.defaultControlSocket
-    Log.warning("\(reason); asking at \(path), another can be given with --socket")
+    Log.notice("\(reason); asking at \(path), another can be given with --socket")
     return path
   }
 }

@@ -24,6 +24,10 @@ final class HealthBoard: HealthSource, StoreObserver, UplinkObserver {
     var storeSince: Int64
     /// Told when something changed.
     var listener: (@Sendable () -> Void)?
+
+    func report(at now: Timestamp) -> HealthReport {
+      HealthReport(time: now, parts: parts, storeFault: storeFault)
+    }
   }
 
   private let ring: SampleRing
@@ -92,9 +96,7 @@ final class HealthBoard: HealthSource, StoreObserver, UplinkObserver {
 
   func report() -> HealthReport {
     let now = clock.now()
-    return state.withLock {
-      HealthReport(time: now, parts: $0.parts, storeFault: $0.storeFault)
-    }
+    return state.withLock { $0.report(at: now) }
   }
 
   /// One moment of all that is known, for `edge-agent status`.
@@ -102,8 +104,7 @@ final class HealthBoard: HealthSource, StoreObserver, UplinkObserver {
     let now = clock.now()
     return state.withLock {
       Snapshot(
-        report: HealthReport(time: now, parts: $0.parts, storeFault: $0.storeFault),
-        storeSince: $0.storeSince, readings: $0.readings)
+        report: $0.report(at: now), storeSince: $0.storeSince, readings: $0.readings)
     }
   }
 
