@@ -1,4 +1,6 @@
+import Foundation
 import Telemetry
+import TestSupport
 import Testing
 
 @testable import EdgeAgent
@@ -82,6 +84,19 @@ struct StatusTableTests {
     #expect(text.unicodeScalars.allSatisfy { $0.value >= 0x20 && $0.value != 0x7F })
     #expect(text.contains("(a?[2Jb??)"))
     #expect(text.contains("x?]0;t?"))
+  }
+
+  @Test("The document's example is an answer, and every word of a refusal is explained there")
+  func document() throws {
+    let document = text(of: Programs.sourceTree + "/docs/control.md")
+    for word in ControlRefusal.Word.allCases {
+      #expect(document.contains("\n| `\(word.rawValue)` | "), "\(word.rawValue)")
+    }
+    let section = try #require(document.components(separatedBy: "### `status`").last)
+    let example = try #require(section.components(separatedBy: "```").dropFirst().first)
+    let report = try StatusReport(Array(example.dropFirst("json\n".count).utf8))
+    #expect(report.gateway == "gw-520201-01")
+    #expect(report.points.map(\.quality) == ["out-of-range", "good", "timeout", nil])
   }
 
   @Test("A refusal, another version and what is no status are said")
