@@ -28,14 +28,11 @@ struct RunCommand: ParsableCommand {
     }
     Log.notice("edge-agent \(productVersion) runs as \(configuration.gateway.id)")
 
-    var signal = Signals.next()
-    while signal == SIGHUP {
-      Self.reload(agent, from: options.configuration)
-      signal = Signals.next()
-    }
+    let signal = Self.attend(agent, configuration: options.configuration)
     // A second one does not wait for what the first one began.
     Signals.unmask()
     let isOrderly = agent.stop(reason: Signals.name(of: signal))
+    Log.tellAllSuppressed()
     Log.notice(isOrderly ? "stopped" : "stopped; not every part ended in its time")
     // A thread may still sit in a C call: nothing may wait for it now, and the journal is synced.
     _exit(EXIT_SUCCESS)
@@ -43,19 +40,32 @@ struct RunCommand: ParsableCommand {
 }
 
 extension RunCommand {
+  /// How often the log is looked after; a fraction of its window.
+  private static let attendanceSeconds = 10
+
+  /// Does what comes up on the main thread until a signal ends it, which is returned.
+  private static func attend(_ agent: Agent, configuration path: String) -> Int32 {
+    while true {
+      let signal = Signals.next(within: attendanceSeconds)
+      if signal == SIGHUP { reload(agent, from: path) }
+      Log.tellSuppressed()
+      if let signal, signal != SIGHUP { return signal }
+    }
+  }
+
   /// A file that is wrong changes nothing and says why.
   private static func reload(_ agent: Agent, from path: String) {
     do throws(ConfigurationProblems) {
       let boards = BoardDirectories(forConfiguration: path)
       let problem = agent.reload(try AgentConfiguration.load(path: path, boards: boards))
       if let problem {
-        Log.error("reload: \(problem); nothing changed")
+        Log.write(.error, "reload: \(problem); nothing changed", of: .request("reload"))
       } else {
-        Log.notice("reloaded \(path)")
+        Log.write(.notice, "reloaded \(path)", of: .request("reload"))
       }
     } catch {
-      for line in error.lines { Log.error(line) }
-      Log.error("reload: \(path) is wrong; nothing changed")
+      let lines = error.lines + ["reload: \(path) is wrong; nothing changed"]
+      Log.write(.error, lines, of: .request("reload"))
     }
   }
 }

@@ -182,7 +182,7 @@ final class HealthBoard: HealthSource, StoreObserver, UplinkObserver {
       return true
     }
     guard isNew else { return }
-    if let fault { Log.error("store: \(fault)") } else { Log.notice("store: ok") }
+    Log.write(fault == nil ? .notice : .error, "store: \(fault ?? "ok")", of: .part("store"))
     tellListener()
   }
 
@@ -216,11 +216,9 @@ final class HealthBoard: HealthSource, StoreObserver, UplinkObserver {
   }
 
   private func tell(_ kind: HealthReport.Part.Kind, _ name: String, fault: String?) {
-    if let fault {
-      Log.warning("\(kind.rawValue) \(name): \(fault)")
-    } else {
-      Log.notice("\(kind.rawValue) \(name): ok")
-    }
+    let part = "\(kind.rawValue) \(name)"
+    Log.write(
+      fault == nil ? .notice : .warning, "\(part): \(fault ?? "ok")", of: .part(part))
     tellListener()
   }
 
