@@ -25,7 +25,7 @@ enum AgentError: Error, CustomStringConvertible {
 final class Agent {
   /// What RAM a store that can't use its disk may take: minutes of a mine's data, on boards that
   /// have 256 MiB.
-  private static let memoryStoreBytes = 8 << 20
+  static let memoryStoreBytes = 8 << 20
   /// An orderly stop takes at most 2 s in all, also on a board that is busy. When each step is over
   /// at the latest, in seconds since the stop began; time that one leaves is the next one's.
   private static let busStopSeconds = 0.4
@@ -35,6 +35,7 @@ final class Agent {
   private static let lateSealSeconds = 0.3
   /// A broker that is silent for so long has no more to say.
   private static let uplinkStopMilliseconds = 700
+  private static let controlStopSeconds = 0.05
   /// A reload waits so long for the store to keep the new definitions; then nothing is changed.
   private static let changeSeconds = 5.0
   /// How late a reload may notice that a stop was asked for.
@@ -48,6 +49,8 @@ final class Agent {
   private var configuration: AgentConfiguration
   private var buses: [BusPart] = []
   private var uplinks: [Uplink] = []
+  private let status: AgentStatus
+  private var control: ControlServer?
 
   /// Opens the store and recovers it; nothing runs yet.
   init(_ configuration: AgentConfiguration, clock: any TimeSource) throws(AgentError) {
@@ -58,6 +61,8 @@ final class Agent {
     boot = Self.bootID()
     let settings = JournalSettings(configuration, boot: boot)
     writer = try Self.openJournal(settings, ring: ring, clock: clock, board: board)
+    status = AgentStatus(
+      configuration, board: board, journal: writer.journal, start: clock.now())
   }
 
   /// Starts all parts.
@@ -69,6 +74,8 @@ final class Agent {
     }
     beginUplinks(Set(configuration.uplinks.map(\.name)))
     beginBuses(Set(configuration.buses.map(\.name)))
+    tellStatus()
+    beginControl()
     Log.notice(
       "store \(hexadecimal(writer.journal.store, digits: 16)), epoch \(writer.journal.epoch), "
         + "\(buses.count) buses, \(uplinks.count) destinations")
@@ -97,6 +104,7 @@ final class Agent {
     for bus in buses { bus.intake.use(definitions: change.definitionsDigest) }
     beginUplinks(difference.beginningUplinks)
     beginBuses(difference.beginningBuses)
+    tellStatus()
     board.accept(
       Event(
         time: clock.now(), severity: .info, source: "agent",
@@ -114,6 +122,7 @@ final class Agent {
     func left(until seconds: Double) -> Double {
       max(0, (start + .seconds(seconds) - .now) / .seconds(1))
     }
+    control?.cancel()
     for bus in buses { bus.cancel() }
     for bus in buses { bus.waitForEnd(atMost: left(until: Self.busStopSeconds)) }
     let isFlushed = writer.flush(within: left(until: Self.flushedBySeconds), reason: reason)
@@ -124,7 +133,9 @@ final class Agent {
     // A disk that took nothing before is not given all the time that is left.
     let isSealed = writer.seal(
       within: isFlushed ? left(until: Self.sealedBySeconds) : Self.lateSealSeconds)
-    return isFlushed && isSealed && areStopped
+    // It had all the time of the others.
+    let isSilent = control?.waitForEnd(atMost: Self.controlStopSeconds) ?? true
+    return isFlushed && isSealed && areStopped && isSilent
   }
 
   // MARK: Parts
@@ -153,6 +164,25 @@ final class Agent {
     let running = uplinks
     board.onChange {
       for uplink in running { uplink.healthChanged() }
+    }
+  }
+
+  private func tellStatus() {
+    status.use(
+      AgentStatus.Parts(configuration: configuration, buses: buses, uplinks: uplinks))
+  }
+
+  private func beginControl() {
+    let board = board
+    do throws(SystemError) {
+      let control = try ControlServer(path: configuration.controlSocket, responder: status) {
+        board.own("control", changedTo: $0)
+      }
+      try control.start()
+      self.control = control
+    } catch {
+      // Nobody can ask how the agent is doing; what it is for goes on.
+      board.own("control", changedTo: "\(error)")
     }
   }
 

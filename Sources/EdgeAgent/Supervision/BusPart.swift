@@ -25,7 +25,7 @@ final class BusIntake: SampleSink {
 }
 
 /// A bus at work. It is made again, ever more slowly, as long as it can't be made.
-final class BusPart {
+final class BusPart: Sendable {
   /// A process that may have no more threads now may have some when others have ended.
   private static let retries: [Duration] = [.seconds(1), .seconds(5), .seconds(15), .seconds(60)]
 
@@ -33,6 +33,7 @@ final class BusPart {
   let intake: BusIntake
   private let task: Task<Void, Never>
   private let hasEnded = Monitor(false)
+  private let running: Monitor<ModbusBus?>
 
   init(
     _ definition: ModbusBusDefinition, board: HealthBoard, clock: any TimeSource,
@@ -41,27 +42,34 @@ final class BusPart {
     self.definition = definition
     let intake = BusIntake(board: board, definitions: definitions)
     self.intake = intake
-    task = Self.begin(definition, intake: intake, board: board, clock: clock, hasEnded)
+    let running: Monitor<ModbusBus?> = Monitor(nil)
+    self.running = running
+    task = Self.begin(definition, intake: intake, board: board, clock: clock, hasEnded, running)
   }
+
+  /// What the bus counted since it was made; `nil` while it can't be made.
+  var counters: ModbusBusCounters? { running.withLock { $0?.counters } }
 
   private static func begin(
     _ definition: ModbusBusDefinition, intake: BusIntake, board: HealthBoard,
-    clock: any TimeSource, _ hasEnded: Monitor<Bool>
+    clock: any TimeSource, _ hasEnded: Monitor<Bool>, _ running: Monitor<ModbusBus?>
   ) -> Task<Void, Never> {
     Task.detached {
-      await run(definition, intake: intake, board: board, clock: clock)
+      await run(definition, intake: intake, board: board, clock: clock, running)
       hasEnded.update { $0 = true }
     }
   }
 
   private static func run(
     _ definition: ModbusBusDefinition, intake: BusIntake, board: HealthBoard,
-    clock: any TimeSource
+    clock: any TimeSource, _ running: Monitor<ModbusBus?>
   ) async {
     var attempt = 0
     while !Task.isCancelled {
       if let bus = make(definition, intake: intake, board: board, clock: clock) {
+        running.update { $0 = bus }
         await bus.run()
+        running.update { $0 = nil }
       }
       // Cancelled while it waits, it ends at the loop's head.
       try? await Task.sleep(for: retries[min(attempt, retries.count - 1)])
