@@ -28,10 +28,8 @@ struct RunCommand: ParsableCommand {
     }
     Log.notice("edge-agent \(productVersion) runs as \(configuration.gateway.id)")
 
-    var signal = Signals.next()
-    while signal == SIGHUP {
+    let signal = Supervisor(agent, service: ServiceManager()).run {
       Self.reload(agent, from: options.configuration)
-      signal = Signals.next()
     }
     // A second one does not wait for what the first one began.
     Signals.unmask()

@@ -31,6 +31,8 @@ final class BusPart {
 
   let definition: ModbusBusDefinition
   let intake: BusIntake
+  /// Whether its loop turns. The name is the bus's.
+  let heartbeat: Heartbeat
   private let task: Task<Void, Never>
   private let hasEnded = Monitor(false)
 
@@ -41,42 +43,49 @@ final class BusPart {
     self.definition = definition
     let intake = BusIntake(board: board, definitions: definitions)
     self.intake = intake
-    task = Self.begin(definition, intake: intake, board: board, clock: clock, hasEnded)
+    let heartbeat = Heartbeat(name: definition.name)
+    self.heartbeat = heartbeat
+    task = Self.begin(
+      Making(
+        definition: definition, intake: intake, board: board, clock: clock, heartbeat: heartbeat),
+      hasEnded)
+  }
+
+  /// What a bus is made of, each time.
+  private struct Making {
+    let definition: ModbusBusDefinition
+    let intake: BusIntake
+    let board: HealthBoard
+    let clock: any TimeSource
+    let heartbeat: Heartbeat
   }
 
   private static func begin(
-    _ definition: ModbusBusDefinition, intake: BusIntake, board: HealthBoard,
-    clock: any TimeSource, _ hasEnded: Monitor<Bool>
+    _ making: Making, _ hasEnded: Monitor<Bool>
   ) -> Task<Void, Never> {
     Task.detached {
-      await run(definition, intake: intake, board: board, clock: clock)
+      await run(making)
       hasEnded.update { $0 = true }
     }
   }
 
-  private static func run(
-    _ definition: ModbusBusDefinition, intake: BusIntake, board: HealthBoard,
-    clock: any TimeSource
-  ) async {
+  private static func run(_ making: Making) async {
     var attempt = 0
     while !Task.isCancelled {
-      if let bus = make(definition, intake: intake, board: board, clock: clock) {
-        await bus.run()
-      }
+      if let bus = make(making) { await bus.run() }
       // Cancelled while it waits, it ends at the loop's head.
       try? await Task.sleep(for: retries[min(attempt, retries.count - 1)])
       attempt += 1
     }
   }
 
-  private static func make(
-    _ definition: ModbusBusDefinition, intake: BusIntake, board: HealthBoard,
-    clock: any TimeSource
-  ) -> ModbusBus? {
+  private static func make(_ making: Making) -> ModbusBus? {
     do throws(SystemError) {
-      return try ModbusBus(definition: definition, sink: intake, clock: clock)
+      return try ModbusBus(
+        definition: making.definition, sink: making.intake, clock: making.clock,
+        heartbeat: making.heartbeat)
     } catch {
-      board.bus(definition.name, failed: "\(error)")
+      making.board.bus(making.definition.name, failed: "\(error)")
       return nil
     }
   }

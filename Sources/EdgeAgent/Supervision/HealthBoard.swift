@@ -19,8 +19,24 @@ final class HealthBoard: HealthSource, StoreObserver, UplinkObserver {
     var places: [PartKey: Int] = [:]
     var devices: [String: DeviceCondition] = [:]
     var storeFault: String?
+    /// Since when (wall time) a bus's loop does not turn. What was known of it before stands beside
+    /// and holds again when it turns: a loop that is stuck can't tell.
+    var stuckBuses: [String: Int64] = [:]
+    var isStoreStuck = false
     /// Told when something changed.
     var listener: (@Sendable () -> Void)?
+
+    /// The parts, with buses that are stuck marked.
+    var partsAsSeen: [HealthReport.Part] {
+      guard !stuckBuses.isEmpty else { return parts }
+      return parts.map { part in
+        guard part.kind == .bus, let since = stuckBuses[part.name] else { return part }
+        var part = part
+        part.fault = StuckFault.bus
+        part.since = since
+        return part
+      }
+    }
   }
 
   private let ring: SampleRing
@@ -68,6 +84,7 @@ final class HealthBoard: HealthSource, StoreObserver, UplinkObserver {
             isRenewed: difference.beginningUplinks.contains($0.name))
         }
       state.parts = parts
+      for name in difference.endingBuses { state.stuckBuses[name] = nil }
       let places = parts.enumerated().map { (PartKey(kind: $1.kind, name: $1.name), $0) }
       state.places = Dictionary(uniqueKeysWithValues: places)
     }
@@ -83,7 +100,9 @@ final class HealthBoard: HealthSource, StoreObserver, UplinkObserver {
   func report() -> HealthReport {
     let now = clock.now()
     return state.withLock {
-      HealthReport(time: now, parts: $0.parts, storeFault: $0.storeFault)
+      HealthReport(
+        time: now, parts: $0.partsAsSeen,
+        storeFault: $0.isStoreStuck ? StuckFault.store : $0.storeFault)
     }
   }
 
@@ -123,6 +142,34 @@ final class HealthBoard: HealthSource, StoreObserver, UplinkObserver {
   /// A bus that could not even be made.
   func bus(_ name: String, failed reason: String) {
     set(.bus, name, fault: reason)
+  }
+
+  /// A bus's loop got stuck in a call, or turns again.
+  func bus(_ name: String, isStuck: Bool) {
+    let now = clock.now()
+    let isNew = state.withLock { state in
+      guard let place = state.places[PartKey(kind: .bus, name: name)],
+        (state.stuckBuses[name] != nil) != isStuck
+      else { return false }
+      state.stuckBuses[name] = isStuck ? now.wall : nil
+      // A fault that it had before goes on; its health begins anew.
+      if !isStuck, state.parts[place].fault == nil { state.parts[place].since = now.wall }
+      return true
+    }
+    guard isNew else { return }
+    if isStuck { Log.warning("bus \(name): stuck") } else { Log.notice("bus \(name): turns again") }
+    let detail = StateDetail(
+      state: isStuck ? "stuck" : "recovered", reason: isStuck ? StuckFault.bus : nil)
+    ring.accept(
+      Event(
+        time: now, severity: isStuck ? .warning : .info, source: name, detail: .bus(detail)))
+    tellListener()
+  }
+
+  /// The journal's loop got stuck in a call, or turns again. No event: it could not be kept.
+  func store(isStuck: Bool) {
+    state.withLock { $0.isStoreStuck = isStuck }
+    tellListener()
   }
 
   // MARK: Observers
@@ -175,5 +222,28 @@ final class HealthBoard: HealthSource, StoreObserver, UplinkObserver {
   private func tellListener() {
     let listener: (@Sendable () -> Void)? = state.withLock { $0.listener }
     listener?()
+  }
+}
+
+/// Faults of loops that do not turn; the words are those of docs/payloads.md.
+private enum StuckFault {
+  static let bus = "bus-stuck"
+  static let store = "store-stuck"
+}
+
+extension HealthReport {
+  /// Faults that `summary` names; `systemctl status` shows one line.
+  private static let summarisedFaults = 3
+
+  /// A line for whoever looks at the service.
+  var summary: String {
+    var faults = storeFault.map { ["store: \($0)"] } ?? []
+    faults += parts.compactMap { part in
+      part.fault.map { "\(part.kind.rawValue) \(part.name): \($0)" }
+    }
+    guard !faults.isEmpty else { return "healthy" }
+    let more = faults.count - Self.summarisedFaults
+    return "degraded: " + faults.prefix(Self.summarisedFaults).joined(separator: ", ")
+      + (more > 0 ? ", \(more) more" : "")
   }
 }

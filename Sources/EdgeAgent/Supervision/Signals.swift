@@ -18,12 +18,14 @@ enum Signals {
     pthread_sigmask(SIG_UNBLOCK, &set, nil)
   }
 
-  /// Blocks until one arrives.
-  static func next() -> Int32 {
+  /// Blocks until one arrives; `nil` if none does in time.
+  static func next(withinMilliseconds milliseconds: Int64) -> Int32? {
     var set = handledSet()
-    var number: Int32 = 0
-    while sigwait(&set, &number) != 0 {}
-    return number
+    var time = timespec(
+      tv_sec: Int(milliseconds / 1000), tv_nsec: Int(milliseconds % 1000) * 1_000_000)
+    // Also interrupted by a signal that is not ours, such as a debugger's.
+    let number = sigtimedwait(&set, nil, &time)
+    return number > 0 ? number : nil
   }
 
   static func name(of number: Int32) -> String {
