@@ -114,24 +114,6 @@ final class Agent {
     return isFlushed && isSealed && areStopped
   }
 
-  // MARK: Supervision
-
-  /// The loops without which nothing is kept or delivered. Their names are for the log.
-  var vitalLoops: [Heartbeat] { [writer.heartbeat] + uplinks.map(\.heartbeat) }
-  /// The buses' loops; the names are the buses'.
-  var busLoops: [Heartbeat] { buses.map(\.heartbeat) }
-
-  /// A vital loop got stuck, or turns again.
-  func vitalLoop(_ name: String, isStuck: Bool) {
-    if name == writer.heartbeat.name { board.store(isStuck: isStuck) }
-  }
-
-  /// A bus's loop got stuck, or turns again.
-  func bus(_ name: String, isStuck: Bool) { board.bus(name, isStuck: isStuck) }
-
-  /// How it is doing, in a line.
-  var status: String { board.report().summary }
-
   // MARK: Parts
 
   private func beginBuses(_ names: Set<String>) {
@@ -215,4 +197,16 @@ final class Agent {
     else { return BootID(rawValue: .random(in: .min ... .max)) }
     return BootID(rawValue: number)
   }
+}
+
+extension Agent: Supervised {
+  var vitalLoops: [Heartbeat] { [writer.heartbeat] + uplinks.map(\.heartbeat) }
+  var busLoops: [Heartbeat] { buses.map(\.heartbeat) }
+  var status: String { board.report().summary }
+
+  func vitalLoop(_ name: String, isStuck: Bool) {
+    if name == writer.heartbeat.name { board.store(isStuck: isStuck) }
+  }
+
+  func bus(_ name: String, isStuck: Bool) { board.bus(name, isStuck: isStuck) }
 }

@@ -63,7 +63,7 @@ final class ServiceManager {
   private func send(_ text: String, mayWait: Bool) {
     guard let address, descriptor >= 0 else { return }
     let bytes = Array(text.utf8)
-    let flags = Int32(MSG_NOSIGNAL.rawValue) | (mayWait ? 0 : Int32(MSG_DONTWAIT.rawValue))
+    let flags = Int32(MSG_NOSIGNAL) | (mayWait ? 0 : Int32(MSG_DONTWAIT))
     address.withPointer { pointer, length in
       while sendto(descriptor, bytes, bytes.count, flags, pointer, length) < 0, errno == EINTR {}
     }

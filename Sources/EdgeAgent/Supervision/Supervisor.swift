@@ -1,6 +1,20 @@
 internal import Glibc
 internal import LinuxSystem
 
+/// What is supervised: the agent, or what a test has in its place.
+protocol Supervised {
+  /// The loops without which nothing is kept or delivered. Their names are for the log.
+  var vitalLoops: [Heartbeat] { get }
+  /// The buses' loops; the names are the buses'.
+  var busLoops: [Heartbeat] { get }
+  /// How it is doing, in a line.
+  var status: String { get }
+  /// A vital loop got stuck, or turns again.
+  func vitalLoop(_ name: String, isStuck: Bool)
+  /// A bus's loop got stuck, or turns again.
+  func bus(_ name: String, isStuck: Bool)
+}
+
 /// What the main thread does while the agent runs: takes signals, looks whether all loops turn, and
 /// keeps the service manager informed.
 final class Supervisor {
@@ -11,7 +25,7 @@ final class Supervisor {
   /// A part that can't begin, for want of threads, must not keep the others from counting as started.
   private static let startMilliseconds: Int64 = 5_000
 
-  private let agent: Agent
+  private let agent: any Supervised
   private let service: ServiceManager
   private var vital = LoopWatch()
   private var buses = LoopWatch()
@@ -20,10 +34,9 @@ final class Supervisor {
   private var nextFeed: Int64
   private var status = ""
 
-  init(_ agent: Agent, service: ServiceManager) {
+  init(_ agent: any Supervised, service: ServiceManager, now: Int64 = Heartbeat.now()) {
     self.agent = agent
     self.service = service
-    let now = Heartbeat.now()
     readyBy = now + Self.startMilliseconds
     nextFeed = now
   }
@@ -55,7 +68,8 @@ final class Supervisor {
     return max(0, min(pause, nextFeed - Heartbeat.now()))
   }
 
-  private func look(at now: Int64) {
+  /// Looks whether all loops turn and tells what has to be told; `now` as of `Heartbeat.now`.
+  func look(at now: Int64) {
     for change in vital.look(at: agent.vitalLoops, now: now) { tell(ofVital: change) }
     for change in buses.look(at: agent.busLoops, now: now) {
       agent.bus(change.name, isStuck: change.lateness != nil)
