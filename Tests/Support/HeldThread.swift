@@ -1,5 +1,5 @@
 internal import Glibc
-public import LinuxSystem
+internal import LinuxSystem
 
 /// A thread of another program that is held where it is, as by a call that hangs in the kernel, while
 /// the program's other threads run on. To be used by one thread, on a program that it started.
