@@ -28,7 +28,7 @@ struct InstallTests {
   private func installed() -> [String] {
     (FileManager.default.enumerator(atPath: root)?.compactMap { $0 as? String } ?? []).filter {
       var isDirectory: ObjCBool = false
-      FileManager.default.fileExists(atPath: root + "/" + $0, isDirectory: &isDirectory)
+      _ = FileManager.default.fileExists(atPath: root + "/" + $0, isDirectory: &isDirectory)
       return !isDirectory.boolValue
     }.sorted()
   }

@@ -53,7 +53,7 @@ struct ServiceTests {
     return try ChildProcess(Programs.agent, ["run", "-c", path], environment: environment)
   }
 
-  private func waitForReady(_ count: Int = 1, _ agent: ChildProcess) throws {
+  private func waitForReady(_ agent: ChildProcess, count: Int = 1) throws {
     try waitUntil("READY \(count); it said \(socket.messages) \(agent.errors)") {
       socket.count(of: "READY=1") >= count
     }
@@ -66,7 +66,7 @@ struct ServiceTests {
   }
 
   @Test("READY is said when every part runs, STOPPING at the stop; nothing is fed unasked")
-  func start() throws {
+  func startAndStop() throws {
     let agent = try start()
     try waitForReady(agent)
     #expect(socket.messages.first?.hasPrefix("READY=1\nSTATUS=degraded: ") == true)
@@ -100,7 +100,7 @@ struct ServiceTests {
     for (round, file) in files.enumerated() {
       try write(file, to: path)
       agent.send(SIGHUP)
-      try waitForReady(round + 2, agent)
+      try waitForReady(agent, count: round + 2)
     }
     let words = socket.messages.compactMap { $0.split(separator: "\n").first }
       .filter { $0 == "READY=1" || $0 == "RELOADING=1" }

@@ -11,6 +11,7 @@ public final class HeldThread {
 
   private let id: Int
   private let trace: Trace
+  private var isReleased = false
 
   /// Holds the thread of `program` with this name, as far as the kernel keeps names (15 bytes).
   public init(_ name: String, of program: ChildProcess) throws {
@@ -27,8 +28,17 @@ public final class HeldThread {
     _ = try systemCall("waitpid", on: name) { waitpid(pid_t(id), &status, Self.waitAll) }
   }
 
-  /// Lets it go on.
-  public func release() { _ = trace(Self.detach, id, 0, 0) }
+  deinit { release() }
+
+  /// Lets it go on. One that ended with its program has to be waited for by whoever held it, else
+  /// the program never ends.
+  public func release() {
+    guard !isReleased else { return }
+    isReleased = true
+    if trace(Self.detach, id, 0, 0) == 0 { return }
+    var status: Int32 = 0
+    waitpid(pid_t(id), &status, Self.waitAll)
+  }
 
   private static func thread(named name: String, of process: pid_t) -> Int? {
     let tasks = "/proc/\(process)/task"
