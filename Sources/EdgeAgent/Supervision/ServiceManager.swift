@@ -49,8 +49,9 @@ final class ServiceManager {
   /// The agent stops in order, and has no time to wait.
   func stopping() { send("STOPPING=1", mayWait: false) }
 
-  /// One line for `systemctl status`.
-  func status(_ text: String) { send(Self.assignment(text), mayWait: false) }
+  /// One line for `systemctl status`. Returns whether it is on its way; the manager's queue may be
+  /// full.
+  func status(_ text: String) -> Bool { send(Self.assignment(text), mayWait: false) }
 
   /// The agent is alive.
   func feedWatchdog() { send("WATCHDOG=1", mayWait: false) }
@@ -59,13 +60,17 @@ final class ServiceManager {
     "STATUS=" + status.split(whereSeparator: \.isNewline).joined(separator: " ")
   }
 
-  /// Nobody is left to tell if it fails.
-  private func send(_ text: String, mayWait: Bool) {
-    guard let address, descriptor >= 0 else { return }
+  /// Whether it is on its way, or nobody wants it.
+  @discardableResult
+  private func send(_ text: String, mayWait: Bool) -> Bool {
+    guard let address, descriptor >= 0 else { return true }
     let bytes = Array(text.utf8)
     let flags = Int32(MSG_NOSIGNAL) | (mayWait ? 0 : Int32(MSG_DONTWAIT))
-    address.withPointer { pointer, length in
-      while sendto(descriptor, bytes, bytes.count, flags, pointer, length) < 0, errno == EINTR {}
+    return address.withPointer { pointer, length in
+      while sendto(descriptor, bytes, bytes.count, flags, pointer, length) < 0 {
+        guard errno == EINTR else { return false }
+      }
+      return true
     }
   }
 }
@@ -95,7 +100,7 @@ private struct NotifyAddress {
     length = socklen_t(offset + bytes.count + (isAbstract ? 0 : 1))
   }
 
-  func withPointer(_ body: (UnsafePointer<sockaddr>, socklen_t) -> Void) {
+  func withPointer(_ body: (UnsafePointer<sockaddr>, socklen_t) -> Bool) -> Bool {
     withUnsafePointer(to: storage) { pointer in
       pointer.withMemoryRebound(to: sockaddr.self, capacity: 1) { body($0, length) }
     }

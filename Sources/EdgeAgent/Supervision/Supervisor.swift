@@ -101,9 +101,8 @@ final class Supervisor {
       isReady = true
       status = text
       service.ready(status: text)
-    } else if text != status {
+    } else if text != status, service.status(text) {
       status = text
-      service.status(text)
     }
   }
 }
