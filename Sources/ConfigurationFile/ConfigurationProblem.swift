@@ -88,7 +88,7 @@ public final class ProblemLog {
 
 /// `text` with control characters and line breaks escaped, so that a message stays one line and
 /// can't move a terminal's cursor.
-func printable(_ text: String) -> String {
+public func printable(_ text: String) -> String {
   var result = ""
   for scalar in text.unicodeScalars {
     switch scalar.properties.generalCategory {

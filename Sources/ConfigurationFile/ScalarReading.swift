@@ -1,5 +1,7 @@
 /// What a name looks like; names become topics' and files' parts and command-line arguments.
 let nameRule = "a name is made of a-z, 0-9 and -, begins with a letter or digit, at most 64 long"
+/// What other readers of YAML take for no value.
+private let nullWords: Set<String> = ["~", "null", "Null", "NULL"]
 /// As long as a DNS label may be, and one more.
 let nameLimit = 64
 
@@ -44,6 +46,10 @@ extension ConfigurationValue {
     guard let text = scalar(expected) else { return nil }
     guard !text.isEmpty else {
       refuse("is empty", "\(expected) is expected")
+      return nil
+    }
+    if case .scalar(_, .plain) = node.content, nullWords.contains(text) {
+      refuse("\(text) is no text in YAML", "\(expected) is expected, in quotes if that is it")
       return nil
     }
     guard text.utf8.count <= Self.maximumTextBytes else {

@@ -34,9 +34,11 @@ struct PollSchedule<Job: Sendable>: Sendable {
   /// Takes the job out for good.
   mutating func remove(_ id: Int) { entries.removeAll { $0.id == id } }
 
-  /// Takes out the jobs that `matches` picks and returns when the first of them would be due.
-  mutating func remove(where matches: (Job) -> Bool) -> Int64? {
-    let next = entries.filter { matches($0.job) }.map(\.next).min()
+  /// Takes out the jobs that `matches` picks, if they are due next at the same time, and returns
+  /// that time; else they stay.
+  mutating func removeTogether(where matches: (Job) -> Bool) -> Int64? {
+    let times = entries.filter { matches($0.job) }.map(\.next)
+    guard let next = times.first, times.allSatisfy({ $0 == next }) else { return nil }
     entries.removeAll { matches($0.job) }
     return next
   }
@@ -45,6 +47,18 @@ struct PollSchedule<Job: Sendable>: Sendable {
   mutating func putBack(_ due: Due) {
     guard let index = entries.firstIndex(where: { $0.id == due.id }) else { return }
     entries[index].next = due.time
+  }
+
+  /// Gives up the cycles of a job that passed since it was taken, and returns them. The one that
+  /// `now` lies in stays due.
+  mutating func skipPassed(of due: Due, at now: Int64) -> MissedCycles {
+    guard let index = entries.firstIndex(where: { $0.id == due.id }) else {
+      return MissedCycles(first: due.time, every: 1, count: 0)
+    }
+    let entry = entries[index]
+    let count = max(0, (now - entry.next) / entry.every)
+    entries[index].next += count * entry.every
+    return MissedCycles(first: entry.next, every: entry.every, count: Int(count))
   }
 
   /// When the next job is due; `nil` without jobs.

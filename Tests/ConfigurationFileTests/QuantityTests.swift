@@ -122,8 +122,14 @@ struct QuantityTests {
 
   @Test(
     "Words that YAML takes for something else stay words",
-    arguments: ["no", "~", "null", "1e3", "0x1F", "2026-01-01"])
+    arguments: ["no", "1e3", "0x1F", "2026-01-01", "nullify", "~a"])
   func words(_ written: String) {
     #expect(read(written) { $0.text() }.value == written)
+  }
+
+  @Test("What YAML takes for nothing is no text, unless it is quoted", arguments: ["~", "null"])
+  func nothing(_ written: String) {
+    #expect(read(written) { $0.text() }.value == nil)
+    #expect(read("\"\(written)\"") { $0.text() }.value == written)
   }
 }

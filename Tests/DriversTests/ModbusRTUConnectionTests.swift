@@ -32,6 +32,24 @@ struct ModbusRTUConnectionTests {
     #expect(try read(&connection, .holding, 199, 1) == .values([199 * 300]))
   }
 
+  @Test("With too many open files a port is refused with that reason, as a station is")
+  func refusesHighDescriptors() async {
+    await #expect(processExitsWith: .success) {
+      let terminal = try PseudoTerminal()
+      var limit = rlimit()
+      getrlimit(__rlimit_resource_t(RLIMIT_NOFILE.rawValue), &limit)
+      precondition(limit.rlim_cur > 1100, "this test needs more descriptors")
+      while dup(0) < 1007 {}
+      do throws(ConnectError) {
+        _ = try ModbusRTUConnection.open(SerialLine(path: terminal.path, baud: 9600))
+        exit(1)
+      } catch {
+        guard case .descriptorTooHigh(1008, limit: 1008) = error else { exit(2) }
+        exit(0)
+      }
+    }
+  }
+
   @Test("A damaged, foreign or senseless answer costs its request only", arguments: 0..<4)
   func survivesWrongAnswers(_ kind: Int) throws {
     let slave = try ScriptedLine { request in

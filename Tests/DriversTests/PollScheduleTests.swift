@@ -71,6 +71,18 @@ struct PollScheduleTests {
     #expect(again.missed.count == 0)
   }
 
+  @Test("What passed since a job was taken can be given up; the cycle at hand stays due")
+  func skipsWhatPassedSince() throws {
+    var schedule = schedule(("a", 100))
+    let due = try #require(schedule.take(at: 0) { _ in false })
+    #expect(schedule.skipPassed(of: due, at: 99).count == 0)
+    #expect(schedule.skipPassed(of: due, at: 250).times == [100])
+    #expect(schedule.nextTime == 200)
+    #expect(schedule.skipPassed(of: due, at: 250).count == 0)
+    schedule.remove(due.id)
+    #expect(schedule.skipPassed(of: due, at: 900).count == 0)
+  }
+
   @Test("Every cycle is done or missed, exactly once", arguments: 0..<100 as Range<UInt64>)
   func accountsForEveryCycle(seed: UInt64) {
     var generator = SeededGenerator(seed: seed)
@@ -84,6 +96,8 @@ struct PollScheduleTests {
       if let due = schedule.take(at: now, isSuspect: { $0.isMultiple(of: 2) }) {
         cycles[due.job] += due.missed.times + [due.time]
         #expect(due.time <= now)
+        now += .random(in: 0...150, using: &generator)
+        cycles[due.job] += schedule.skipPassed(of: due, at: now).times
       }
     }
     for (job, times) in cycles.enumerated() {

@@ -44,13 +44,6 @@ struct ModbusBusStateMachine {
     let request: PlannedRequest
   }
 
-  private struct Device {
-    let definition: ModbusDevice
-    let schema: DeviceSchema
-    let decoders: [RegisterDecoder]
-    var watch = DeviceWatch()
-  }
-
   private enum Link {
     case closed(retryAt: Int64)
     case open(since: Int64, isProven: Bool)
@@ -58,7 +51,7 @@ struct ModbusBusStateMachine {
 
   private let busName: String
   private let plan: [Job]
-  private var devices: [Device]
+  private let devices: [ModbusDevice]
   private var schedule = PollSchedule<Job>()
   private var divided: [Int: Int64] = [:]
 
@@ -70,17 +63,13 @@ struct ModbusBusStateMachine {
   private var lateWindow: LateWindow
   private var silence: ConnectionSilence
   private var busWatch = BusWatch()
-  private var reports: [Report] = []
+  private var reports: BusReports
 
   /// Plans the bus's requests; all are due at `start`.
   init(_ definition: ModbusBusDefinition, start: Int64) {
     busName = definition.name
-    devices = definition.devices.map { device in
-      Device(
-        definition: device,
-        schema: DeviceSchema(name: device.name, points: device.points.map(\.description.name)),
-        decoders: device.points.map(RegisterDecoder.init))
-    }
+    devices = definition.devices
+    reports = BusReports(definition.devices)
     var plan: [Job] = []
     for (index, device) in definition.devices.enumerated() {
       for request in RequestPlanner.requests(for: device) {
@@ -103,8 +92,7 @@ struct ModbusBusStateMachine {
 
   /// Hands over what was reported since the last call.
   mutating func takeReports() -> [Report] {
-    defer { reports.removeAll(keepingCapacity: true) }
-    return reports
+    reports.take()
   }
 
   /// What to do at `now`. What needs no bus, such as the points of a unit that is backed off, is
@@ -122,7 +110,7 @@ struct ModbusBusStateMachine {
       at: now.monotonic, isSuspect: { backoffs[$0.request.unit]?.isSuspect ?? false },
       earliest: earliest)
     {
-      reportMissed(of: due, at: now)
+      reportMissed(due.missed, of: due.job, at: now)
       if !isOpen {
         recordClosed(at: now)
         fail(due, closedReason, at: now)
@@ -193,7 +181,7 @@ extension ModbusBusStateMachine {
 
   private mutating func recordClosed(at now: Timestamp) {
     if let change = busWatch.recordClosed(reason: closedText) {
-      report(.bus(change), from: busName, .warning, at: now)
+      reports.addEvent(.bus(change), from: busName, .warning, at: now)
     }
   }
 
@@ -210,7 +198,9 @@ extension ModbusBusStateMachine {
   }
 
   private mutating func recordOpen(at now: Timestamp) {
-    if let change = busWatch.recordOpen() { report(.bus(change), from: busName, .info, at: now) }
+    if let change = busWatch.recordOpen() {
+      reports.addEvent(.bus(change), from: busName, .info, at: now)
+    }
   }
 
   private mutating func recordSettled(at now: Timestamp) {
@@ -290,7 +280,7 @@ extension ModbusBusStateMachine {
   /// device lacks must not cost its neighbours. False if it has no parts.
   private mutating func divide(_ due: PollSchedule<Job>.Due, at now: Timestamp) -> Bool {
     let whole = due.job
-    let definition = devices[whole.device].definition
+    let definition = devices[whole.device]
     guard let parts = RequestPlanner.parts(of: whole.request, in: definition) else { return false }
     schedule.remove(due.id)
     for part in parts {
@@ -301,13 +291,13 @@ extension ModbusBusStateMachine {
     return true
   }
 
-  /// Tries divided requests whole again. Only while nothing is due: then all parts of a request
-  /// are due next at the same time.
+  /// Tries divided requests whole again, once their parts are due next at the same time. A part
+  /// that waits for a late answer is due before the others: it has its cycle still to come.
   private mutating func restoreDivided(at now: Int64) {
     let expired = divided.filter { now - $0.value >= Self.divisionLifetime }
     for origin in expired.keys.sorted() {
+      guard let next = schedule.removeTogether(where: { $0.origin == origin }) else { continue }
       divided[origin] = nil
-      guard let next = schedule.remove(where: { $0.origin == origin }) else { continue }
       let whole = plan[origin]
       schedule.add(whole, every: whole.request.everyMilliseconds, first: next)
     }
@@ -320,66 +310,36 @@ extension ModbusBusStateMachine {
   private mutating func succeed(
     _ due: PollSchedule<Job>.Due, _ words: [UInt16], at now: Timestamp
   ) {
-    let device = devices[due.job.device]
-    let request = due.job.request
-    let outcomes = request.points.map { index in
-      let point = device.definition.points[index]
-      let start = Int(point.address) - Int(request.address)
-      let words = words[start..<start + point.type.addressCount]
-      return PointOutcome(point: index, outcome: device.decoders[index].outcome(of: words))
-    }
-    reports.append(.sample(Sample(device: device.schema, time: now, outcomes: outcomes)))
-    if let change = devices[due.job.device].watch.recordValues() {
-      report(.device(change), from: device.schema.name, .info, at: now)
-    }
+    reportSwallowed(by: due, at: now)
+    reports.addValues(words, to: due.job.request, of: due.job.device, at: now)
   }
 
+  /// A failure is dated when it was due, so it comes before the cycles that it swallowed. One that
+  /// was answered is dated as an answer is.
   private mutating func fail(
     _ due: PollSchedule<Job>.Due, _ reason: BadReason, answeredAt: Timestamp? = nil,
     at now: Timestamp
   ) {
-    reportBad(due.job, reason, time: answeredAt ?? now.moved(to: due.time))
-    let change = devices[due.job.device].watch.recordFailure(dueAt: due.time, reason: reason)
-    guard let change else { return }
-    report(.device(change), from: devices[due.job.device].schema.name, .warning, at: now)
+    if answeredAt != nil { reportSwallowed(by: due, at: now) }
+    reports.addFailure(
+      reason, of: due.job.request, of: due.job.device, dueAt: due.time,
+      time: answeredAt ?? now.moved(to: due.time), at: now)
+  }
+
+  /// Accounts for the cycles that passed while the answer was waited for: they were due before it
+  /// came, and the samples of a point come in the order of their times.
+  private mutating func reportSwallowed(by due: PollSchedule<Job>.Due, at now: Timestamp) {
+    reportMissed(schedule.skipPassed(of: due, at: now.monotonic), of: due.job, at: now)
   }
 
   /// Accounts for each cycle that an overrun swallowed.
-  private mutating func reportMissed(of due: PollSchedule<Job>.Due, at now: Timestamp) {
-    let (older, newest) = due.missed.split(newest: Self.reportedMissedCycles)
-    if let last = older.last {
-      let span = GapSpan.time(from: now.moved(to: older.first).wall, to: now.moved(to: last).wall)
-      let gap = GapDetail(stream: .data, span: span, count: older.count, reason: .notRead)
-      report(.gap(gap), from: devices[due.job.device].schema.name, .warning, at: now)
-    }
-    for time in newest.times {
-      reportBad(due.job, reasonMissed(due.job, at: time), time: now.moved(to: time))
+  private mutating func reportMissed(_ missed: MissedCycles, of job: Job, at now: Timestamp) {
+    let (link, backoffs, closedReason) = (link, backoffs, closedReason)
+    reports.addMissed(missed, of: job.request, of: job.device, at: now) { time in
+      let end = time + job.request.everyMilliseconds
+      // A cycle that saw the connection open could have been read, had there been time.
+      guard case .open(let since, _) = link, end > since else { return closedReason }
+      return backoffs[job.request.unit]?.mayAsk(at: time) == false ? .offline : .notRead
     }
   }
-
-  /// Why the cycle of `job` that was due at `time` was not read.
-  private func reasonMissed(_ job: Job, at time: Int64) -> BadReason {
-    let end = time + job.request.everyMilliseconds
-    // A cycle that saw the connection open could have been read, had there been time.
-    guard case .open(let since, _) = link, end > since else { return closedReason }
-    return backoffs[job.request.unit]?.mayAsk(at: time) == false ? .offline : .notRead
-  }
-
-  private mutating func reportBad(_ job: Job, _ reason: BadReason, time: Timestamp) {
-    let outcomes = job.request.points.map { PointOutcome(point: $0, outcome: .bad(reason)) }
-    let schema = devices[job.device].schema
-    reports.append(.sample(Sample(device: schema, time: time, outcomes: outcomes)))
-  }
-
-  private mutating func report(
-    _ detail: EventDetail, from source: String, _ severity: Severity, at now: Timestamp
-  ) {
-    reports.append(
-      .event(Event(time: now, severity: severity, source: source, detail: detail)))
-  }
-}
-
-extension Timestamp {
-  /// The same belief of the wall clock at another monotonic time.
-  fileprivate func moved(to time: Int64) -> Timestamp { advanced(by: time - monotonic) }
 }

@@ -34,6 +34,7 @@ struct RunCommand: ParsableCommand {
     // A second one does not wait for what the first one began.
     Signals.unmask()
     let isOrderly = agent.stop(reason: Signals.name(of: signal))
+    Log.tellAllSuppressed()
     Log.notice(isOrderly ? "stopped" : "stopped; not every part ended in its time")
     // A thread may still sit in a C call: nothing may wait for it now, and the journal is synced.
     _exit(EXIT_SUCCESS)
@@ -47,13 +48,13 @@ extension RunCommand {
       let boards = BoardDirectories(forConfiguration: path)
       let problem = agent.reload(try AgentConfiguration.load(path: path, boards: boards))
       if let problem {
-        Log.error("reload: \(problem); nothing changed")
+        Log.write(.error, "reload: \(problem); nothing changed", of: .request("reload"))
       } else {
-        Log.notice("reloaded \(path)")
+        Log.write(.notice, "reloaded \(path)", of: .request("reload"))
       }
     } catch {
-      for line in error.lines { Log.error(line) }
-      Log.error("reload: \(path) is wrong; nothing changed")
+      let lines = error.lines + ["reload: \(path) is wrong; nothing changed"]
+      Log.write(.error, lines, of: .request("reload"))
     }
   }
 }

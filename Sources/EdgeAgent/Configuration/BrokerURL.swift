@@ -31,6 +31,9 @@ enum BrokerURL {
   /// The broker's address; an IPv6 address stands in brackets.
   static func parse(_ text: String) throws(Fault) -> (address: BrokerAddress, scheme: Scheme) {
     let form = "\(form) is expected"
+    guard text.first?.isWhitespace == false, text.last?.isWhitespace == false else {
+      throw Fault(what: "begins or ends with a space", expected: form)
+    }
     guard let separator = text.firstRange(of: "://") else {
       throw Fault(what: "has no scheme", expected: form)
     }
@@ -46,7 +49,10 @@ enum BrokerURL {
       throw Fault(what: "has something behind the host", expected: form)
     }
     let (host, portText) = try split(rest, form)
-    guard isHost(String(host)) else { throw Fault(what: "has no host", expected: form) }
+    if let fault = hostFault(host) {
+      guard let expected = fault.expected else { throw Fault(what: "has no host", expected: form) }
+      throw Fault(what: "its host \(fault.what)", expected: expected)
+    }
     guard let portText else {
       return (BrokerAddress(host: String(host), port: scheme.standardPort), scheme)
     }

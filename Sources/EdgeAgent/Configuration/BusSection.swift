@@ -18,7 +18,7 @@ struct BusSection {
     var ports = ports
     let found = section?.mapping { mapping in
       mapping.takeNamed().map { name, value in
-        (name: name, bus: Self.definition(name, value, &ports))
+        (name: name, place: value, bus: Self.definition(name, value, &ports))
       }
     }
     guard let found else { return }
@@ -27,6 +27,29 @@ struct BusSection {
     }
     names = Set(found.map(\.name))
     buses = found.compactMap(\.bus)
+    refuseSharedStations(found.map { ($0.place, $0.bus) })
+  }
+
+  /// Two buses to one station would not know of each other's requests: many stations take one
+  /// connection only, and a gateway to a line answers them in any order.
+  private func refuseSharedStations(
+    _ found: [(place: ConfigurationValue, bus: ModbusBusDefinition?)]
+  ) {
+    struct Station: Hashable {
+      var host: String
+      var port: UInt16
+    }
+    var owners: [Station: String] = [:]
+    for case (let place, let bus?) in found {
+      guard case .tcp(let host, let port) = bus.endpoint else { continue }
+      let station = Station(host: host.lowercased(), port: port)
+      if let other = owners[station] {
+        place.refuse(
+          "has host and port in common with \(other)",
+          "one bus a station is expected, with all its units")
+      }
+      owners[station] = owners[station] ?? bus.name
+    }
   }
 
   /// The buses, each with its devices, in the file's order.
@@ -77,29 +100,8 @@ extension ConfigurationValue {
   /// A host name, an IPv4 address or an IPv6 address.
   func host() -> String? {
     guard let text = text("a name or an address") else { return nil }
-    if isHost(text) { return text }
-    refuse("is not a host", "a name or an address without port is expected")
+    guard let fault = hostFault(text) else { return text }
+    refuse(fault.what, fault.expected ?? "a name or an address without port is expected")
     return nil
   }
-}
-
-/// The longest name that DNS knows.
-private let hostLimit = 253
-
-/// Whether `text` has the form of a host name or an address; whether it exists shows at run time.
-func isHost(_ text: String) -> Bool {
-  guard !text.isEmpty, text.utf8.count <= hostLimit else { return false }
-  if text.contains(":") { return isIPv6Address(text) }
-  return text.split(separator: ".", omittingEmptySubsequences: false).allSatisfy { label in
-    !label.isEmpty && !label.hasPrefix("-")
-      && label.allSatisfy { $0.isASCII && ($0.isLetter || $0.isNumber || $0 == "-" || $0 == "_") }
-  }
-}
-
-/// Hexadecimal digits and colons, at least two of them, with an optional IPv4 tail or zone.
-private func isIPv6Address(_ text: String) -> Bool {
-  let address = text.prefix { $0 != "%" }
-  return address.count { $0 == ":" } >= 2
-    && address.allSatisfy { $0.isASCII && ($0.isHexDigit || $0 == ":" || $0 == ".") }
-    && text[address.endIndex...].allSatisfy { $0.isASCII && !$0.isWhitespace && $0 != "/" }
 }

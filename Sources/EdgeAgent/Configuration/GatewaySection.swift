@@ -73,22 +73,33 @@ extension SectionDecoder {
 }
 
 extension ConfigurationValue {
-  /// A text that may stand between two slashes of a topic.
+  /// A text that may stand between two slashes of a topic, and in the names of other programs'
+  /// files and tables: letters, digits and `-_.` of ASCII.
   func topicLevel() -> String? {
     guard let text = text("a code") else { return nil }
-    let forbidden = text.first { $0 == "/" || $0 == "+" || $0 == "#" || $0.isWhitespace }
+    let expected = "it becomes part of topics, so letters a-z A-Z, digits and - _ . are expected"
+    let forbidden = text.unicodeScalars.first { scalar in
+      !scalar.isASCII
+        || !(scalar.properties.isAlphabetic || ("0"..."9").contains(scalar))
+          && !["-", "_", "."].contains(scalar)
+    }
     if let forbidden {
-      refuse(
-        "has \(forbidden.isWhitespace ? "a space" : "a \(forbidden)")",
-        "it becomes part of topics, so no / + # or space")
+      refuse("has \(Self.name(of: forbidden))", expected)
       return nil
     }
-    guard text.utf8.count <= topicLevelLimit, !text.hasPrefix("$") else {
-      let what = text.hasPrefix("$") ? "begins with $" : "is longer than \(topicLevelLimit) bytes"
-      refuse(what, "it becomes part of topics")
+    guard text.utf8.count <= topicLevelLimit else {
+      refuse("is longer than \(topicLevelLimit) bytes", "it becomes part of topics")
       return nil
     }
     return text
+  }
+
+  private static func name(of character: Unicode.Scalar) -> String {
+    if character.properties.isWhitespace { return "a space" }
+    let quotationMarks: Set<Unicode.Scalar> = ["“", "”", "„", "‘", "’", "＂", "＇", "「", "」"]
+    let kind = quotationMarks.contains(character) ? "the quotation mark " : "a "
+    return kind + printable(String(character))
+      + (quotationMarks.contains(character) ? ", which is not \"" : "")
   }
 
   /// A path from the root: services run in a directory that nobody thinks of.

@@ -47,9 +47,7 @@ struct PointSettings {
         order: Setting(point.take("order")) { $0.choice(ByteOrder.self, "an order of bytes") },
         scale: Setting(point.take("scale"), scale),
         offset: Setting(point.take("offset")) { $0.decimal() },
-        unit: Setting(point.take("unit")) {
-          $0.choice(MeasurementUnit.self, "a unit of measure")
-        },
+        unit: Setting(point.take("unit")) { $0.measurementUnit() },
         range: Setting(point.take("range"), range),
         location: Setting(point.take("location")) { $0.text("a place in the mine") },
         every: Setting(point.take("every")) { $0.duration(in: intervals) })
@@ -86,8 +84,10 @@ struct PointSettings {
     guard let limits = value.list(2...2, of: "two limits such as [0, 4]") else { return nil }
     let numbers = limits.compactMap { $0.decimal()?.approximate }
     guard numbers.count == 2 else { return nil }
-    guard numbers[0] <= numbers[1] else {
-      value.refuse("the lower limit is above the upper", "[lower, upper] is expected")
+    guard numbers[0] < numbers[1] else {
+      let isEqual = numbers[0] == numbers[1]
+      let what = isEqual ? "both limits are the same" : "the lower limit is above the upper"
+      value.refuse(what, "[lower, upper] is expected")
       return nil
     }
     return ValueRange(lower: numbers[0], upper: numbers[1])
@@ -103,5 +103,31 @@ struct PointSettings {
       offset: offset.or(profile.offset), unit: unit.or(profile.unit),
       range: range.or(profile.range), location: location.or(profile.location),
       every: every.or(profile.every))
+  }
+}
+
+extension ConfigurationValue {
+  /// A unit of measure. Input methods offer characters that look like a unit and are another.
+  fileprivate func measurementUnit() -> MeasurementUnit? {
+    if case .scalar(let text, _) = node.content, let meant = MeasurementUnit(lookalike: text) {
+      refuse("\"\(text)\" is not a unit of measure", "did you mean \(meant.rawValue)?")
+      return nil
+    }
+    return choice(MeasurementUnit.self, "a unit of measure")
+  }
+}
+
+extension MeasurementUnit {
+  /// What the characters of a look-alike stand for.
+  private static let lookalikes: [Character: String] = [
+    "℃": "°C", "º": "°", "˚": "°", "％": "%", "³": "3", "㎥": "m3", "㎜": "mm", "㎎": "mg",
+    "／": "/", "㎩": "Pa", "㎪": "kPa", "㎫": "MPa", "㎧": "m/s", "㎾": "kW", "㎐": "Hz", "㎃": "mA",
+  ]
+
+  /// The unit that `text` looks like without being it.
+  fileprivate init?(lookalike text: String) {
+    let plain = text.map { Self.lookalikes[$0] ?? String($0) }.joined()
+    guard plain != text else { return nil }
+    self.init(rawValue: plain)
   }
 }

@@ -75,7 +75,25 @@ extension SectionDecoder {
       value.refuse("has both mqtt:// and mqtts://", "one of them for all brokers is expected")
       return nil
     }
+    guard !refuseRepeatedBrokers(zip(urls, brokers.map(\.address)).map { ($0, $1) }) else {
+      return nil
+    }
     return (brokers.map(\.address), scheme)
+  }
+
+  /// The same broker twice is a slip of copying: the second was meant to be another.
+  private func refuseRepeatedBrokers(
+    _ brokers: [(place: ConfigurationValue, address: BrokerAddress)]
+  ) -> Bool {
+    var known: Set<BrokerAddress> = []
+    var isRepeated = false
+    for (place, address) in brokers {
+      let broker = BrokerAddress(host: address.host.lowercased(), port: address.port)
+      guard !known.insert(broker).inserted else { continue }
+      place.refuse("the same broker again", "each broker once is expected")
+      isRepeated = true
+    }
+    return isRepeated
   }
 
   private func broker(

@@ -157,7 +157,9 @@ final class HealthBoard: HealthSource, StoreObserver, UplinkObserver {
       return true
     }
     guard isNew else { return }
-    if isStuck { Log.warning("bus \(name): stuck") } else { Log.notice("bus \(name): turns again") }
+    Log.write(
+      isStuck ? .warning : .notice, "bus \(name): \(isStuck ? "stuck" : "turns again")",
+      of: .part("bus \(name)"))
     let detail = StateDetail(
       state: isStuck ? "stuck" : "recovered", reason: isStuck ? StuckFault.bus : nil)
     ring.accept(
@@ -180,7 +182,7 @@ final class HealthBoard: HealthSource, StoreObserver, UplinkObserver {
       return state.storeFault != fault
     }
     guard isNew else { return }
-    if let fault { Log.error("store: \(fault)") } else { Log.notice("store: ok") }
+    Log.write(fault == nil ? .notice : .error, "store: \(fault ?? "ok")", of: .part("store"))
     tellListener()
   }
 
@@ -210,11 +212,9 @@ final class HealthBoard: HealthSource, StoreObserver, UplinkObserver {
       return true
     }
     guard isNew else { return false }
-    if let fault {
-      Log.warning("\(kind.rawValue) \(name): \(fault)")
-    } else {
-      Log.notice("\(kind.rawValue) \(name): ok")
-    }
+    let part = "\(kind.rawValue) \(name)"
+    Log.write(
+      fault == nil ? .notice : .warning, "\(part): \(fault ?? "ok")", of: .part(part))
     tellListener()
     return true
   }

@@ -25,6 +25,9 @@ final class Supervisor {
   /// A part that can't begin, for want of threads, must not keep the others from counting as started.
   private static let startMilliseconds: Int64 = 5_000
 
+  /// How often the log is looked after; a fraction of its window.
+  private static let logMilliseconds: Int64 = 10_000
+
   private let agent: any Supervised
   private let service: ServiceManager
   private var vital = LoopWatch()
@@ -32,6 +35,7 @@ final class Supervisor {
   private var isReady = false
   private var readyBy: Int64
   private var nextFeed: Int64
+  private var nextLog: Int64
   private var status = ""
 
   init(_ agent: any Supervised, service: ServiceManager, now: Int64 = Heartbeat.now()) {
@@ -39,6 +43,7 @@ final class Supervisor {
     self.service = service
     readyBy = now + Self.startMilliseconds
     nextFeed = now
+    nextLog = now + Self.logMilliseconds
   }
 
   /// Until a signal asks for the end, which is returned. `reload` is called for each SIGHUP.
@@ -75,6 +80,10 @@ final class Supervisor {
       agent.bus(change.name, isStuck: change.lateness != nil)
     }
     tellStatus(at: now)
+    if now >= nextLog {
+      nextLog = now + Self.logMilliseconds
+      Log.tellSuppressed()
+    }
     guard let watchdog = service.watchdogMilliseconds, now >= nextFeed else { return }
     // Half of the time, so that one that is late or lost is no reason to restart.
     nextFeed = now + max(1, watchdog / 2)
@@ -83,14 +92,14 @@ final class Supervisor {
 
   private func tell(ofVital change: LoopWatch.Change) {
     agent.vitalLoop(change.name, isStuck: change.lateness != nil)
-    if change.lateness != nil {
-      let consequence =
-        service.watchdogMilliseconds == nil
-        ? "no watchdog is there to restart the agent" : "the watchdog gets no sign of life any more"
-      Log.error("\(change.name): stuck; \(consequence)")
-    } else {
-      Log.notice("\(change.name): turns again")
+    guard change.lateness != nil else {
+      Log.write(.notice, "\(change.name): turns again", of: .part(change.name))
+      return
     }
+    let consequence =
+      service.watchdogMilliseconds == nil
+      ? "no watchdog is there to restart the agent" : "the watchdog gets no sign of life any more"
+    Log.write(.error, "\(change.name): stuck; \(consequence)", of: .part(change.name))
   }
 
   private func tellStatus(at now: Int64) {

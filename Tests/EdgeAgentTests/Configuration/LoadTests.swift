@@ -176,7 +176,7 @@ struct LoadTests {
     let devices = (0..<4000).map {
       "  d\($0): { bus: b\($0 / 247), unit: \($0 % 247 + 1), profile: eastron/sdm630 }\n"
     }
-    let buses = (0..<17).map { "  b\($0): { tcp: { host: h } }\n" }
+    let buses = (0..<17).map { "  b\($0): { tcp: { host: h\($0) } }\n" }
     let text = minimal + "buses:\n" + buses.joined() + "devices:\n" + devices.joined()
     let lines = Fixtures.lines { () throws(ConfigurationProblems) in try Fixtures.load(text: text) }
     #expect(lines.count == 1)
@@ -186,7 +186,7 @@ struct LoadTests {
   @Test("Thousands of misspelt names are counted soon")
   func manyProblems() {
     let name = { (index: Int) in String(repeating: "x", count: 58) + String(index + 10_000) }
-    let buses = (0..<64).map { "  \(name($0)): { tcp: { host: h } }\n" }
+    let buses = (0..<64).map { "  \(name($0)): { tcp: { host: h\($0) } }\n" }
     let devices = (0..<4000).map {
       "  d\($0): { bus: \(name($0 + 500)), unit: 1, \(name($0)): 1 }\n"
     }
