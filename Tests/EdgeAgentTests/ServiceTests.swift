@@ -15,7 +15,7 @@ struct ServiceTests {
   init() throws {
     directory = try TemporaryDirectory()
     broker = try Broker(starts: false)
-    stationPort = try LoopbackPorts.free()
+    stationPort = try LoopbackPorts.free(2)
     socket = try NotifySocket(directory.file("notify"))
     try write(
       """
@@ -27,7 +27,7 @@ struct ServiceTests {
       control: { socket: \(directory.file("control")) }
       buses:
         station: { tcp: { host: 127.0.0.1, port: \(stationPort) }, timeout: 100ms }
-        second: { tcp: { host: 127.0.0.1, port: \(stationPort) }, timeout: 100ms }
+        second: { tcp: { host: 127.0.0.1, port: \(stationPort + 1) }, timeout: 100ms }
       devices:
         gas:
           bus: station
@@ -128,9 +128,12 @@ struct ServiceTests {
   func stuckBus() throws {
     try write(
       """
-      stations: { station: { port: 15000 } }
-      devices: { gas: { station: station, unit: 3, points: {
-        ch4: { input: 0, type: float32, signal: { methane: { base: 0.2 } } } } } }
+      stations: { station: { port: 15000 }, second: { port: 15001 } }
+      devices:
+        gas: { station: station, unit: 3, points: {
+          ch4: { input: 0, type: float32, signal: { methane: { base: 0.2 } } } } }
+        gas-2: { station: second, unit: 3, points: {
+          ch4: { input: 0, type: float32, signal: { methane: { base: 0.2 } } } } }
 
       """, to: directory.file("scenario.yaml"))
     let simulator = try ChildProcess(

@@ -1,14 +1,14 @@
 internal import Glibc
 
-/// Tells systemd how the service is doing (sd_notify(3), without libsystemd): datagrams to the socket
-/// that NOTIFY_SOCKET names. Without that variable everything here does nothing.
+/// Tells systemd how the service is doing (sd_notify(3), without libsystemd): datagrams to the
+/// socket that NOTIFY_SOCKET names. Without that variable everything here does nothing.
 final class ServiceManager {
   /// A service manager that takes nothing for a second has other troubles, and the agent must not
   /// share them.
   private static let sendSeconds = 1
 
-  /// How long the service manager waits for a sign of life before it restarts the agent; `nil` if it
-  /// does not watch.
+  /// How long the service manager waits for a sign of life before it restarts the agent; `nil` if
+  /// it does not watch.
   let watchdogMilliseconds: Int64?
   private let address: NotifyAddress?
   private let descriptor: Int32

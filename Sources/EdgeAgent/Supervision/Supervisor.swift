@@ -22,7 +22,7 @@ final class Supervisor {
   private static let lookMilliseconds: Int64 = 1_000
   /// While loops begin somebody waits for it.
   private static let startLookMilliseconds: Int64 = 20
-  /// A part that can't begin, for want of threads, must not keep the others from counting as started.
+  /// A part that can't begin, for want of threads, must not keep the rest from counting as started.
   private static let startMilliseconds: Int64 = 5_000
 
   /// How often the log is looked after; a fraction of its window.
