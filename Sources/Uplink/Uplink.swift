@@ -24,6 +24,8 @@ public final class Uplink: Sendable {
     var isConnected = false
   }
 
+  /// Whether its loop turns.
+  public let heartbeat: Heartbeat
   let settings: UplinkSettings
   let log: any BatchLog
   let health: any HealthSource
@@ -41,6 +43,7 @@ public final class Uplink: Sendable {
     boot: BootID, observer: any UplinkObserver
   ) throws(SystemError) {
     self.settings = settings
+    heartbeat = Heartbeat(name: "destination \(settings.name)")
     self.log = log
     self.health = health
     self.clock = clock
@@ -67,6 +70,7 @@ public final class Uplink: Sendable {
     try Thread.start(named: "uplink-\(settings.name)") { [self] in
       let worker = UplinkWorker(self, generator: generator)
       worker.run()
+      heartbeat.rest()
       requests.update { $0.hasEnded = true }
     }
   }

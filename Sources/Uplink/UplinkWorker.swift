@@ -10,6 +10,13 @@ final class UplinkWorker {
   static let healthMilliseconds: Int64 = 60_000
   /// The shortest: a change that flaps costs one message a second.
   static let healthAtMostEveryMilliseconds: Int64 = 1_000
+  /// The longest sleep, so that whoever watches the loop sees it turn.
+  private static let sleepMilliseconds = 10_000
+  /// Work between two sleeps reads the store, and flash may stall for a minute.
+  private static let workMilliseconds: Int64 = 60_000
+  /// The system's resolver asks up to three name servers, each twice, with 5 s each, for each
+  /// domain it searches and for two kinds of addresses.
+  private static let connectMilliseconds: Int64 = 240_000
 
   let uplink: Uplink
   let settings: UplinkSettings
@@ -67,6 +74,7 @@ final class UplinkWorker {
     while machine.state != .ended {
       // Timers are compared with the time before the work: one that runs out during it counts.
       let time = now
+      tellTurn()
       takeRequests()
       perform(machine.tick(now: now))
       checkAcknowledgements()
@@ -75,6 +83,10 @@ final class UplinkWorker {
       wait(since: time)
     }
     connection = nil
+  }
+
+  private func tellTurn() {
+    uplink.heartbeat.turn(nextWithin: Int64(Self.sleepMilliseconds) + Self.workMilliseconds)
   }
 
   /// Milliseconds of the monotonic clock.
@@ -122,6 +134,8 @@ extension UplinkWorker {
   private func connect(to endpoint: UplinkEndpoint) {
     reportFault()
     connectingSince = uplink.clock.now().wall
+    uplink.heartbeat.turn(nextWithin: Self.connectMilliseconds)
+    defer { tellTurn() }
     do {
       var password: [UInt8]?
       if let file = settings.passwordFile { password = try PasswordFile.read(file) }
@@ -250,12 +264,13 @@ extension UplinkWorker {
     // A delivery that was due before the work waits for room in the window, not for time.
     let deliveries = ([healthDueAt] + historyTimers).compactMap { $0 }.filter { $0 > time }
     let next = ([machine.nextTick, window.overdueAt].compactMap { $0 } + deliveries).min()
-    let milliseconds = next.map { Int(clamping: max(0, $0 - now)) }
+    let milliseconds = min(
+      next.map { Int(clamping: max(0, $0 - now)) } ?? .max, Self.sleepMilliseconds)
     guard let connection else {
       uplink.waker.wait(forMilliseconds: milliseconds)
       return
     }
-    for event in connection.serve(forMilliseconds: milliseconds ?? .max, wakenBy: uplink.waker) {
+    for event in connection.serve(forMilliseconds: milliseconds, wakenBy: uplink.waker) {
       take(event)
     }
   }

@@ -25,6 +25,9 @@ public final class JournalWriter: Sendable {
   /// Where the field side's samples and events go in.
   public let ring: SampleRing
 
+  /// Whether the loop turns; flash may take a minute for a turn.
+  public let heartbeat = Heartbeat(name: "journal")
+
   private let loop: Monitor<WriterLoop?>
   private let progress = Monitor(WriterProgress.running)
   private let change = Monitor(ChangeRequest())
@@ -87,9 +90,10 @@ public final class JournalWriter: Sendable {
     let box = Monitor(loop.withLock { $0.take() })
     let progress = progress
     let change = change
+    let heartbeat = heartbeat
     try Thread.start(named: "journal") {
       var loop = box.withLock { $0.take() }
-      loop?.run(reporting: progress, changes: change)
+      loop?.run(reporting: progress, changes: change, heartbeat: heartbeat)
     }
   }
 

@@ -3,6 +3,10 @@ internal import Telemetry
 
 /// What the journal's thread does, round after round.
 struct WriterLoop {
+  /// A turn waits for something to write, at most until the cursors are due, and for the disk:
+  /// cards have been seen to stall for tens of seconds and go on. See docs/decisions/0006.
+  static let diskStallMilliseconds: Int64 = 60_000
+
   let store: JournalStore
   let ring: SampleRing
   let clock: any TimeSource
@@ -35,9 +39,13 @@ struct WriterLoop {
 
   /// Until the ring says stop and the epoch is sealed.
   mutating func run(
-    reporting progress: Monitor<WriterProgress>, changes: Monitor<ChangeRequest>
+    reporting progress: Monitor<WriterProgress>, changes: Monitor<ChangeRequest>,
+    heartbeat: Heartbeat
   ) {
+    defer { heartbeat.rest() }
+    let turn = Int64(cursorSeconds * 1000) + Self.diskStallMilliseconds
     while true {
+      heartbeat.turn(nextWithin: turn)
       if !held.isEmpty { ring.waitForStop(atMost: retrySeconds) }
       let content = held.isEmpty ? ring.take(atMost: secondsToNextDuty()) : ring.takeEvents()
       round(content)
@@ -45,6 +53,8 @@ struct WriterLoop {
       if let reason = content.stopReason {
         let isComplete = flush(reason: reason)
         progress.update { $0 = max($0, .flushed) }
+        // Destinations may take their time with what is left.
+        heartbeat.rest()
         _ = progress.wait(atMost: nil) { $0 >= .sealing ? true : nil }
         if isComplete { seal() }
         progress.update { $0 = .ended }

@@ -27,15 +27,20 @@ public actor ModbusBus {
   private let definition: ModbusBusDefinition
   private let sink: any SampleSink
   private let clock: any TimeSource
+  private let heartbeat: Heartbeat
   private let executor: ThreadExecutor
   private let counts = Monitor(ModbusBusCounters())
   private var connection: ModbusConnection?
+  /// The 2 s of a connection attempt, and what a board may need that is busy with other things.
+  private static let graceMilliseconds: Int64 = 5_000
 
-  /// Makes a bus that hands what it reads to `sink`. Fails only when the process may have no more
-  /// threads. SIGPIPE need not be ignored.
+  /// Makes a bus that hands what it reads to `sink`, and tells `heartbeat` that it still turns.
+  /// Fails only when the process may have no more threads. SIGPIPE need not be ignored.
   public init(
-    definition: ModbusBusDefinition, sink: any SampleSink, clock: any TimeSource
+    definition: ModbusBusDefinition, sink: any SampleSink, clock: any TimeSource,
+    heartbeat: Heartbeat? = nil
   ) throws(SystemError) {
+    self.heartbeat = heartbeat ?? Heartbeat(name: definition.name)
     self.definition = definition
     self.sink = sink
     self.clock = clock
@@ -56,19 +61,29 @@ public actor ModbusBus {
   /// closed when it returns.
   public func run() async {
     var state = ModbusBusStateMachine(definition, start: clock.now().monotonic)
+    defer { heartbeat.rest() }
     while !Task.isCancelled {
       let now = clock.now()
+      heartbeat.turn(nextWithin: workMilliseconds)
       switch state.next(at: now) {
       case .connect: connect(&state)
       case .ask(let turn): perform(turn, &state)
       case .sleep(let time):
         deliver(&state)
-        await sleep(milliseconds: time - now.monotonic)
+        let pause = time - now.monotonic
+        heartbeat.turn(nextWithin: max(0, pause) + workMilliseconds)
+        await sleep(milliseconds: pause)
       }
       if !state.isOpen { connection = nil }
       deliver(&state)
     }
     connection = nil
+  }
+
+  /// How long a turn of the loop may take beside its sleep. On a serial line an answer that does
+  /// not end and what is read away before the next request take some time-outs more than the one.
+  private var workMilliseconds: Int64 {
+    Self.graceMilliseconds + 4 * Int64(definition.timeoutMilliseconds)
   }
 
   private func connect(_ state: inout ModbusBusStateMachine) {

@@ -30,7 +30,9 @@ struct RunCommand: ParsableCommand {
     }
     Log.notice("edge-agent \(productVersion) runs as \(configuration.gateway.id)")
 
-    let signal = Self.attend(agent, configuration: options.configuration)
+    let signal = Supervisor(agent, service: ServiceManager()).run {
+      Self.reload(agent, from: options.configuration)
+    }
     // A second one does not wait for what the first one began.
     Signals.unmask()
     let isOrderly = agent.stop(reason: Signals.name(of: signal))
@@ -42,19 +44,6 @@ struct RunCommand: ParsableCommand {
 }
 
 extension RunCommand {
-  /// How often the log is looked after; a fraction of its window.
-  private static let attendanceSeconds = 10
-
-  /// Does what comes up on the main thread until a signal ends it, which is returned.
-  private static func attend(_ agent: Agent, configuration path: String) -> Int32 {
-    while true {
-      let signal = Signals.next(within: attendanceSeconds)
-      if signal == SIGHUP { reload(agent, from: path) }
-      Log.tellSuppressed()
-      if let signal, signal != SIGHUP { return signal }
-    }
-  }
-
   /// A file that is wrong changes nothing and says why.
   private static func reload(_ agent: Agent, from path: String) {
     do throws(ConfigurationProblems) {

@@ -258,3 +258,15 @@ final class Agent {
     return BootID(rawValue: number)
   }
 }
+
+extension Agent: Supervised {
+  var vitalLoops: [Heartbeat] { [writer.heartbeat] + uplinks.map(\.heartbeat) }
+  var busLoops: [Heartbeat] { buses.map(\.heartbeat) }
+  var statusLine: String { board.report().summary }
+
+  func vitalLoop(_ name: String, isStuck: Bool) {
+    if name == writer.heartbeat.name { board.store(isStuck: isStuck) }
+  }
+
+  func bus(_ name: String, isStuck: Bool) { board.bus(name, isStuck: isStuck) }
+}

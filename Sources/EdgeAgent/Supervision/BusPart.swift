@@ -31,6 +31,8 @@ final class BusPart: Sendable {
 
   let definition: ModbusBusDefinition
   let intake: BusIntake
+  /// Whether its loop turns. The name is the bus's.
+  let heartbeat: Heartbeat
   private let task: Task<Void, Never>
   private let hasEnded = Monitor(false)
   private let running: Monitor<ModbusBus?>
@@ -42,34 +44,46 @@ final class BusPart: Sendable {
     self.definition = definition
     let intake = BusIntake(board: board, definitions: definitions)
     self.intake = intake
+    let heartbeat = Heartbeat(name: definition.name)
+    self.heartbeat = heartbeat
     let running: Monitor<ModbusBus?> = Monitor(nil)
     self.running = running
-    task = Self.begin(definition, intake: intake, board: board, clock: clock, hasEnded, running)
+    task = Self.begin(
+      Making(
+        definition: definition, intake: intake, board: board, clock: clock, heartbeat: heartbeat,
+        running: running),
+      hasEnded)
+  }
+
+  /// What a bus is made of, each time.
+  private struct Making {
+    let definition: ModbusBusDefinition
+    let intake: BusIntake
+    let board: HealthBoard
+    let clock: any TimeSource
+    let heartbeat: Heartbeat
+    let running: Monitor<ModbusBus?>
   }
 
   /// What the bus counted since it was made; `nil` while it can't be made.
   var counters: ModbusBusCounters? { running.withLock { $0?.counters } }
 
   private static func begin(
-    _ definition: ModbusBusDefinition, intake: BusIntake, board: HealthBoard,
-    clock: any TimeSource, _ hasEnded: Monitor<Bool>, _ running: Monitor<ModbusBus?>
+    _ making: Making, _ hasEnded: Monitor<Bool>
   ) -> Task<Void, Never> {
     Task.detached {
-      await run(definition, intake: intake, board: board, clock: clock, running)
+      await run(making)
       hasEnded.update { $0 = true }
     }
   }
 
-  private static func run(
-    _ definition: ModbusBusDefinition, intake: BusIntake, board: HealthBoard,
-    clock: any TimeSource, _ running: Monitor<ModbusBus?>
-  ) async {
+  private static func run(_ making: Making) async {
     var attempt = 0
     while !Task.isCancelled {
-      if let bus = make(definition, intake: intake, board: board, clock: clock) {
-        running.update { $0 = bus }
+      if let bus = make(making) {
+        making.running.update { $0 = bus }
         await bus.run()
-        running.update { $0 = nil }
+        making.running.update { $0 = nil }
       }
       // Cancelled while it waits, it ends at the loop's head.
       try? await Task.sleep(for: retries[min(attempt, retries.count - 1)])
@@ -77,14 +91,13 @@ final class BusPart: Sendable {
     }
   }
 
-  private static func make(
-    _ definition: ModbusBusDefinition, intake: BusIntake, board: HealthBoard,
-    clock: any TimeSource
-  ) -> ModbusBus? {
+  private static func make(_ making: Making) -> ModbusBus? {
     do throws(SystemError) {
-      return try ModbusBus(definition: definition, sink: intake, clock: clock)
+      return try ModbusBus(
+        definition: making.definition, sink: making.intake, clock: making.clock,
+        heartbeat: making.heartbeat)
     } catch {
-      board.bus(definition.name, failed: "\(error)")
+      making.board.bus(making.definition.name, failed: "\(error)")
       return nil
     }
   }

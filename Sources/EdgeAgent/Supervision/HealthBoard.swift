@@ -22,11 +22,33 @@ final class HealthBoard: HealthSource, StoreObserver, UplinkObserver {
     var storeFault: String?
     /// Unix milliseconds since when `storeFault` (or its absence) has held.
     var storeSince: Int64
+    /// Since when (wall time) a bus's loop does not turn. What was known of it before stands beside
+    /// and holds again when it turns: a loop that is stuck can't tell.
+    var stuckBuses: [String: Int64] = [:]
+    /// Since when (wall time) the store's loop does not turn.
+    var storeStuckSince: Int64?
     /// Told when something changed.
     var listener: (@Sendable () -> Void)?
 
+    /// The parts, with buses that are stuck marked.
+    var partsAsSeen: [HealthReport.Part] {
+      guard !stuckBuses.isEmpty else { return parts }
+      return parts.map { part in
+        guard part.kind == .bus, let since = stuckBuses[part.name] else { return part }
+        var part = part
+        part.fault = StuckFault.bus
+        part.since = since
+        return part
+      }
+    }
+
+    /// When the store's fault, or its health, began.
+    var storeSinceAsSeen: Int64 { storeStuckSince ?? storeSince }
+
     func report(at now: Timestamp) -> HealthReport {
-      HealthReport(time: now, parts: parts, storeFault: storeFault)
+      HealthReport(
+        time: now, parts: partsAsSeen,
+        storeFault: storeStuckSince == nil ? storeFault : StuckFault.store)
     }
   }
 
@@ -81,6 +103,7 @@ final class HealthBoard: HealthSource, StoreObserver, UplinkObserver {
         // The agent's own parts are no matter of the configuration.
         + state.parts.filter { $0.kind == .agent }
       state.parts = parts
+      for name in difference.endingBuses { state.stuckBuses[name] = nil }
       let places = parts.enumerated().filter { $1.kind != .agent }
         .map { (PartKey(kind: $1.kind, name: $1.name), $0) }
       state.places = Dictionary(uniqueKeysWithValues: places)
@@ -104,7 +127,7 @@ final class HealthBoard: HealthSource, StoreObserver, UplinkObserver {
     let now = clock.now()
     return state.withLock {
       Snapshot(
-        report: $0.report(at: now), storeSince: $0.storeSince, readings: $0.readings)
+        report: $0.report(at: now), storeSince: $0.storeSinceAsSeen, readings: $0.readings)
     }
   }
 
@@ -171,6 +194,40 @@ final class HealthBoard: HealthSource, StoreObserver, UplinkObserver {
     if isNew { tell(.agent, name, fault: fault) }
   }
 
+  /// A bus's loop got stuck in a call, or turns again.
+  func bus(_ name: String, isStuck: Bool) {
+    let now = clock.now()
+    let isNew = state.withLock { state in
+      guard let place = state.places[PartKey(kind: .bus, name: name)],
+        (state.stuckBuses[name] != nil) != isStuck
+      else { return false }
+      state.stuckBuses[name] = isStuck ? now.wall : nil
+      // A fault that it had before goes on; its health begins anew.
+      if !isStuck, state.parts[place].fault == nil { state.parts[place].since = now.wall }
+      return true
+    }
+    guard isNew else { return }
+    Log.write(
+      isStuck ? .warning : .notice, "bus \(name): \(isStuck ? "stuck" : "turns again")",
+      of: .part("bus \(name)"))
+    let detail = StateDetail(
+      state: isStuck ? "stuck" : "recovered", reason: isStuck ? StuckFault.bus : nil)
+    ring.accept(
+      Event(
+        time: now, severity: isStuck ? .warning : .info, source: name, detail: .bus(detail)))
+    tellListener()
+  }
+
+  /// The journal's loop got stuck in a call, or turns again. No event: it could not be kept.
+  func store(isStuck: Bool) {
+    let now = clock.now().wall
+    state.withLock { state in
+      state.storeStuckSince = isStuck ? now : nil
+      if !isStuck { state.storeSince = now }
+    }
+    tellListener()
+  }
+
   // MARK: Observers
 
   func store(changedTo fault: String?) {
@@ -225,5 +282,28 @@ final class HealthBoard: HealthSource, StoreObserver, UplinkObserver {
   private func tellListener() {
     let listener: (@Sendable () -> Void)? = state.withLock { $0.listener }
     listener?()
+  }
+}
+
+/// Faults of loops that do not turn; the words are those of docs/payloads.md.
+private enum StuckFault {
+  static let bus = "bus-stuck"
+  static let store = "store-stuck"
+}
+
+extension HealthReport {
+  /// Faults that `summary` names; `systemctl status` shows one line.
+  private static let summarisedFaults = 3
+
+  /// A line for whoever looks at the service.
+  var summary: String {
+    var faults = storeFault.map { ["store: \($0)"] } ?? []
+    faults += parts.compactMap { part in
+      part.fault.map { "\(part.kind.rawValue) \(part.name): \($0)" }
+    }
+    guard !faults.isEmpty else { return "healthy" }
+    let more = faults.count - Self.summarisedFaults
+    return "degraded: " + faults.prefix(Self.summarisedFaults).joined(separator: ", ")
+      + (more > 0 ? ", \(more) more" : "")
   }
 }

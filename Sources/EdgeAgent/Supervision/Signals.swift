@@ -38,9 +38,10 @@ enum Signals {
   static func unmask() { unmask(handled) }
 
   /// Blocks until one arrives; `nil` if none does in time.
-  static func next(within seconds: Int) -> Int32? {
+  static func next(withinMilliseconds milliseconds: Int64) -> Int32? {
     var set = set(of: handled)
-    var time = timespec(tv_sec: seconds, tv_nsec: 0)
+    var time = timespec(
+      tv_sec: Int(milliseconds / 1000), tv_nsec: Int(milliseconds % 1000) * 1_000_000)
     // Also interrupted by a signal that is not ours, such as a debugger's.
     let number = sigtimedwait(&set, nil, &time)
     return number > 0 ? number : nil

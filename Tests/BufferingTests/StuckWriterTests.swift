@@ -1,0 +1,51 @@
+import LinuxSystem
+import Telemetry
+import TestSupport
+import Testing
+
+@testable import Buffering
+
+@Suite("The writer's heartbeat", .ownThread)
+struct StuckWriterTests {
+  let disk = SimulatedDisk()
+  let clock = ManualClock()
+
+  @Test("While a sync hangs the heart does not beat; it does again when the sync ends")
+  func syncHangs() throws {
+    let settings = StoreUnderTest.settings()
+    let writer = try JournalWriter(
+      settings, storage: disk, lock: nil, ring: SampleRing(), clock: clock, observer: StoreFaults())
+    #expect(!writer.heartbeat.hasBegun)
+    try writer.start()
+    try waitUntil("the loop turns") { writer.heartbeat.hasBegun }
+
+    let (isHanging, isReleased) = (Monitor(false), Monitor(false))
+    disk.before(.sync) {
+      isHanging.update { $0 = true }
+      _ = isReleased.wait(atMost: nil) { $0 ? true : nil }
+    }
+    accept(by: writer)
+    #expect(isHanging.wait(atMost: patienceSeconds) { $0 ? true : nil } == true)
+    // Every turn so far promised the next one by then, and the loop is in the sync.
+    let due = Heartbeat.now() + 70_000
+    accept(by: writer)
+    #expect(writer.heartbeat.lateness(at: due + 1) != nil)
+
+    isReleased.update { $0 = true }
+    try waitUntil("it turns again") {
+      accept(by: writer)
+      return writer.heartbeat.lateness(at: due + 1) == nil
+    }
+    #expect(writer.flush(within: patienceSeconds, reason: "SIGTERM"))
+    #expect(writer.seal(within: patienceSeconds))
+    try waitUntil("its end is no fault") { writer.heartbeat.lateness(at: 1 << 60) == nil }
+  }
+
+  private func accept(by writer: JournalWriter) {
+    clock.advance(by: 1000)
+    writer.ring.accept(
+      Event(
+        time: clock.now(), severity: .info, source: "gas",
+        detail: .device(StateDetail(state: "lost"))))
+  }
+}
