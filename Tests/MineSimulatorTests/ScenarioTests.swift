@@ -216,9 +216,10 @@ struct ScenarioTests {
   func demo() throws {
     let path = #filePath.split(separator: "/").dropLast(3).joined(separator: "/")
     let scenario = try Scenario.load(path: "/\(path)/scripts/demo.d/scenario.yaml")
-    #expect(scenario.stations.count == 3)
-    #expect((5...8).contains(scenario.devices.count))
-    #expect(scenario.faults.count == 2)
+    #expect(scenario.stations.count == 4)
+    #expect(scenario.stations.filter { $0.line != nil }.count == 1)
+    #expect(scenario.devices.count == 10)
+    #expect(scenario.faults.count == 3)
     let mine = Mine(scenario)
     #expect(mine.scenario.devices.allSatisfy { $0.points.count == $0.notes.count })
   }
