@@ -1,7 +1,7 @@
 /// What the retained `health` topic says of the agent, without the part that is different for each
 /// destination. A value: whoever holds one sees one moment.
 public struct HealthReport: Sendable, Hashable {
-  /// A bus, device, line or destination by name.
+  /// A bus, device, line or destination by name, or something of the agent's own.
   public struct Part: Sendable, Hashable {
     /// What the part is.
     public enum Kind: String, Sendable, Hashable, CaseIterable {
@@ -9,9 +9,11 @@ public struct HealthReport: Sendable, Hashable {
       case device
       case line
       case destination
+      /// Of the agent itself, such as its control socket; listed only while it has a fault.
+      case agent
     }
 
-    /// Bus, device, line or destination.
+    /// Bus, device, line, destination or agent.
     public var kind: Kind
     /// Its configured name.
     public var name: String

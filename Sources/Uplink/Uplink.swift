@@ -20,6 +20,8 @@ public final class Uplink: Sendable {
     var stopWithin: Int64?
     var isHealthChanged = false
     var hasEnded = false
+    /// Not asked, but told: a broker has taken the connection and it stands.
+    var isConnected = false
   }
 
   /// Whether its loop turns.
@@ -52,6 +54,10 @@ public final class Uplink: Sendable {
 
   /// The destination's name.
   public var name: DestinationName { settings.name }
+
+  /// Whether it is connected to a broker now. A destination can be connected and have a fault
+  /// nevertheless.
+  public var isConnected: Bool { requests.withLock { $0.isConnected } }
 
   /// Starts the thread; fails when the process may have no more of them.
   public func start() throws(SystemError) {

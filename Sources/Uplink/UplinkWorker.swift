@@ -209,6 +209,8 @@ extension UplinkWorker {
   }
 
   private func reportFault() {
+    let isConnected = connectionFault == nil
+    uplink.requests.withLock { $0.isConnected = isConnected }
     let quota: UplinkFault? = isQuotaExceeded ? .quotaExceeded : nil
     let fault =
       connectionFault ?? quota ?? setAside.fault ?? announcements.fault ?? healthFault

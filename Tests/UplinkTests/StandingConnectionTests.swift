@@ -19,8 +19,8 @@ struct StandingConnectionTests {
     try destination.wait(for: nil)
     destination.append(.data)
     try waitUntil("the one") { broker.publishes.contains { $0.topic == "m/data" } }
-    // 45 s, in which the broker never says nothing for 20. Its time runs from the acknowledgement of
-    // what was sent before it, which may come after the first step.
+    // 45 s, in which the broker never says nothing for 20. Its time runs from the acknowledgement
+    // of what was sent before it, which may come after the first step.
     for _ in 0..<3 {
       destination.pass(milliseconds: 15_000)
       let other = destination.append(.data)

@@ -82,12 +82,29 @@ public final class Journal: BatchLog {
 
   /// Counts; the oldest unsent batch is read for its time.
   public func summary(of stream: StreamName, for destination: DestinationName) -> StreamSummary {
-    var summary = index(of: stream).withLock { $0.summary(for: destination) }
+    var summary = counts(of: stream, for: destination)
     if summary.unsent > 0 {
       let oldest = reader(of: stream, for: destination, from: .start).next(before: nil)
       summary.oldestUnsent = oldest?.batch.newestTime
     }
     return summary
+  }
+
+  /// The counts alone, without reading a batch: `oldestUnsent` stays `nil`. For whoever must not
+  /// wait for the disk.
+  public func counts(of stream: StreamName, for destination: DestinationName) -> StreamSummary {
+    index(of: stream).withLock { $0.summary(for: destination) }
+  }
+
+  /// How much of a stream's cap is in use, without asking the disk: its files up to the newest
+  /// batch in each, whether or not it was acknowledged.
+  public func usedBytes(of stream: StreamName) -> Int {
+    index(of: stream).withLock { index in index.segments.reduce(0) { $0 + $1.end } }
+  }
+
+  /// The newest batch of a stream; `nil` if it holds none.
+  public func newest(of stream: StreamName) -> BatchIdentity? {
+    index(of: stream).withLock { $0.newest }
   }
 
   /// The payloads that batches still refer to.

@@ -139,18 +139,23 @@ struct StreamIndex {
   /// Digests that the stream's batches refer to.
   var definitions: Set<UInt32> { Set(segments.map(\.header.definitions)) }
 
+  /// The newest batch held.
+  var newest: BatchIdentity? {
+    segments.last { !$0.runs.isEmpty }?.runs.last.map { identity($0, $0.seqs.upperBound) }
+  }
+
+  /// The oldest batch held.
+  private var oldest: BatchIdentity? {
+    segments.first { !$0.runs.isEmpty }?.runs.first.map { identity($0, $0.seqs.lowerBound) }
+  }
+
+  private func identity(_ run: Segment.Run, _ seq: UInt64) -> BatchIdentity {
+    BatchIdentity(store: run.epoch.store, stream: stream, epoch: run.epoch.epoch, seq: seq)
+  }
+
   func summary(for destination: DestinationName) -> StreamSummary {
-    func identity(_ run: Segment.Run?, _ seq: UInt64?) -> BatchIdentity? {
-      guard let run, let seq else { return nil }
-      return BatchIdentity(
-        store: run.epoch.store, stream: stream, epoch: run.epoch.epoch, seq: seq)
-    }
-    let newest = segments.last { !$0.runs.isEmpty }?.runs.last
-    let oldest = segments.first { !$0.runs.isEmpty }?.runs.first
     let unsent = segments.reduce(0) { $0 + unacknowledged($1, by: destination) }
-    return StreamSummary(
-      newest: identity(newest, newest?.seqs.upperBound),
-      oldest: identity(oldest, oldest?.seqs.lowerBound), unsent: Int(unsent), oldestUnsent: nil)
+    return StreamSummary(newest: newest, oldest: oldest, unsent: Int(unsent), oldestUnsent: nil)
   }
 }
 

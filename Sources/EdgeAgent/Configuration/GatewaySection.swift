@@ -1,7 +1,7 @@
 internal import ConfigurationFile
+internal import LinuxSystem
 
-/// As long as a path's name may be in a Unix socket address (`sun_path`), with its end mark.
-private let socketPathLimit = 107
+private let socketPathLimit = UnixSocketAddress.mostBytes
 /// Long enough for any code, short enough for three of them in a topic.
 private let topicLevelLimit = 64
 
@@ -56,9 +56,12 @@ extension SectionDecoder {
     }
   }
 
+  /// Where the agent's socket is unless the file says otherwise.
+  static let defaultControlSocket = "/run/edge-agent/control.sock"
+
   /// The `control` section: the path of the agent's socket.
   func control(_ section: ConfigurationValue?) -> String? {
-    let standard = "/run/edge-agent/control.sock"
+    let standard = Self.defaultControlSocket
     guard let section else { return standard }
     return section.mapping { mapping in
       guard let socket = mapping.take("socket") else { return standard }

@@ -25,12 +25,13 @@ enum AgentError: Error, CustomStringConvertible {
 final class Agent {
   /// What RAM a store that can't use its disk may take: minutes of a mine's data, on boards that
   /// have 256 MiB.
-  private static let memoryStoreBytes = 8 << 20
+  static let memoryStoreBytes = 8 << 20
   /// An orderly stop takes at most 2 s in all; each of its steps has its share.
   private static let busStopSeconds = 0.4
   private static let flushSeconds = 0.5
   private static let uplinkStopMilliseconds = 700
   private static let sealSeconds = 0.3
+  private static let controlStopSeconds = 0.05
   /// A reload waits so long for the store to keep the new definitions; then nothing is changed.
   private static let changeSeconds = 5.0
 
@@ -42,6 +43,8 @@ final class Agent {
   private var configuration: AgentConfiguration
   private var buses: [BusPart] = []
   private var uplinks: [Uplink] = []
+  private let status: AgentStatus
+  private var control: ControlServer?
 
   /// Opens the store and recovers it; nothing runs yet.
   init(_ configuration: AgentConfiguration, clock: any TimeSource) throws(AgentError) {
@@ -52,6 +55,8 @@ final class Agent {
     boot = Self.bootID()
     let settings = JournalSettings(configuration, boot: boot)
     writer = try Self.openJournal(settings, ring: ring, clock: clock, board: board)
+    status = AgentStatus(
+      configuration, board: board, journal: writer.journal, start: clock.now())
   }
 
   /// Starts all parts.
@@ -63,6 +68,8 @@ final class Agent {
     }
     beginUplinks(Set(configuration.uplinks.map(\.name)))
     beginBuses(Set(configuration.buses.map(\.name)))
+    tellStatus()
+    beginControl()
     Log.notice(
       "store \(hexadecimal(writer.journal.store, digits: 16)), epoch \(writer.journal.epoch), "
         + "\(buses.count) buses, \(uplinks.count) destinations")
@@ -92,6 +99,7 @@ final class Agent {
     for bus in buses { bus.intake.use(definitions: change.definitionsDigest) }
     beginUplinks(difference.beginningUplinks)
     beginBuses(difference.beginningBuses)
+    tellStatus()
     board.accept(
       Event(
         time: clock.now(), severity: .info, source: "agent",
@@ -105,13 +113,16 @@ final class Agent {
   /// Stops in order: no new readings, everything appended and synced, what is fresh delivered,
   /// cursors saved. Blocks for 2 s at most; returns whether every step was done in its time.
   func stop(reason: String) -> Bool {
+    control?.cancel()
     for bus in buses { bus.cancel() }
     let busDeadline = ContinuousClock.now + .seconds(Self.busStopSeconds)
     for bus in buses { bus.waitForEnd(atMost: max(0, (busDeadline - .now) / .seconds(1))) }
     let isFlushed = writer.flush(within: Self.flushSeconds, reason: reason)
     let areStopped = stop(uplinks)
     let isSealed = writer.seal(within: Self.sealSeconds)
-    return isFlushed && isSealed && areStopped
+    // It had all the time of the others.
+    let isSilent = control?.waitForEnd(atMost: Self.controlStopSeconds) ?? true
+    return isFlushed && isSealed && areStopped && isSilent
   }
 
   // MARK: Parts
@@ -140,6 +151,25 @@ final class Agent {
     let running = uplinks
     board.onChange {
       for uplink in running { uplink.healthChanged() }
+    }
+  }
+
+  private func tellStatus() {
+    status.use(
+      AgentStatus.Parts(configuration: configuration, buses: buses, uplinks: uplinks))
+  }
+
+  private func beginControl() {
+    let board = board
+    do throws(SystemError) {
+      let control = try ControlServer(path: configuration.controlSocket, responder: status) {
+        board.own("control", changedTo: $0)
+      }
+      try control.start()
+      self.control = control
+    } catch {
+      // Nobody can ask how the agent is doing; what it is for goes on.
+      board.own("control", changedTo: "\(error)")
     }
   }
 
@@ -202,7 +232,7 @@ final class Agent {
 extension Agent: Supervised {
   var vitalLoops: [Heartbeat] { [writer.heartbeat] + uplinks.map(\.heartbeat) }
   var busLoops: [Heartbeat] { buses.map(\.heartbeat) }
-  var status: String { board.report().summary }
+  var statusLine: String { board.report().summary }
 
   func vitalLoop(_ name: String, isStuck: Bool) {
     if name == writer.heartbeat.name { board.store(isStuck: isStuck) }

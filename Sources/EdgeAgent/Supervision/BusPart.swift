@@ -25,7 +25,7 @@ final class BusIntake: SampleSink {
 }
 
 /// A bus at work. It is made again, ever more slowly, as long as it can't be made.
-final class BusPart {
+final class BusPart: Sendable {
   /// A process that may have no more threads now may have some when others have ended.
   private static let retries: [Duration] = [.seconds(1), .seconds(5), .seconds(15), .seconds(60)]
 
@@ -35,6 +35,7 @@ final class BusPart {
   let heartbeat: Heartbeat
   private let task: Task<Void, Never>
   private let hasEnded = Monitor(false)
+  private let running: Monitor<ModbusBus?>
 
   init(
     _ definition: ModbusBusDefinition, board: HealthBoard, clock: any TimeSource,
@@ -45,10 +46,12 @@ final class BusPart {
     self.intake = intake
     let heartbeat = Heartbeat(name: definition.name)
     self.heartbeat = heartbeat
+    let running: Monitor<ModbusBus?> = Monitor(nil)
+    self.running = running
     task = Self.begin(
       Making(
         definition: definition, intake: intake, board: board, clock: clock, heartbeat: heartbeat),
-      hasEnded)
+      hasEnded, running)
   }
 
   /// What a bus is made of, each time.
@@ -60,19 +63,26 @@ final class BusPart {
     let heartbeat: Heartbeat
   }
 
+  /// What the bus counted since it was made; `nil` while it can't be made.
+  var counters: ModbusBusCounters? { running.withLock { $0?.counters } }
+
   private static func begin(
-    _ making: Making, _ hasEnded: Monitor<Bool>
+    _ making: Making, _ hasEnded: Monitor<Bool>, _ running: Monitor<ModbusBus?>
   ) -> Task<Void, Never> {
     Task.detached {
-      await run(making)
+      await run(making, running)
       hasEnded.update { $0 = true }
     }
   }
 
-  private static func run(_ making: Making) async {
+  private static func run(_ making: Making, _ running: Monitor<ModbusBus?>) async {
     var attempt = 0
     while !Task.isCancelled {
-      if let bus = make(making) { await bus.run() }
+      if let bus = make(making) {
+        running.update { $0 = bus }
+        await bus.run()
+        running.update { $0 = nil }
+      }
       // Cancelled while it waits, it ends at the loop's head.
       try? await Task.sleep(for: retries[min(attempt, retries.count - 1)])
       attempt += 1

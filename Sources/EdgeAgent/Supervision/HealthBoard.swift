@@ -18,16 +18,26 @@ final class HealthBoard: HealthSource, StoreObserver, UplinkObserver {
     /// Index into `parts`.
     var places: [PartKey: Int] = [:]
     var devices: [String: DeviceCondition] = [:]
+    var readings = NewestReadings()
     var storeFault: String?
+    /// Unix milliseconds since when `storeFault` (or its absence) has held.
+    var storeSince: Int64
     /// Since when (wall time) a bus's loop does not turn. What was known of it before stands beside
     /// and holds again when it turns: a loop that is stuck can't tell.
     var stuckBuses: [String: Int64] = [:]
-    var isStoreStuck = false
+    /// The same of the journal's loop.
+    var storeStuckSince: Int64?
     /// Told when something changed.
     var listener: (@Sendable () -> Void)?
 
+    func report(at now: Timestamp) -> HealthReport {
+      HealthReport(
+        time: now, parts: partsAsSeen,
+        storeFault: storeStuckSince == nil ? storeFault : StuckFault.store)
+    }
+
     /// The parts, with buses that are stuck marked.
-    var partsAsSeen: [HealthReport.Part] {
+    private var partsAsSeen: [HealthReport.Part] {
       guard !stuckBuses.isEmpty else { return parts }
       return parts.map { part in
         guard part.kind == .bus, let since = stuckBuses[part.name] else { return part }
@@ -46,7 +56,7 @@ final class HealthBoard: HealthSource, StoreObserver, UplinkObserver {
   init(configuration: AgentConfiguration, ring: SampleRing, clock: any TimeSource) {
     self.ring = ring
     self.clock = clock
-    state = Monitor(State())
+    state = Monitor(State(storeSince: clock.now().wall))
     configure(configuration, renewing: ConfigurationDifference())
   }
 
@@ -59,7 +69,11 @@ final class HealthBoard: HealthSource, StoreObserver, UplinkObserver {
       configuration.buses.filter { difference.beginningBuses.contains($0.name) }
         .flatMap(\.devices).map(\.name))
     state.update { state in
-      for name in renewedDevices { state.devices[name] = nil }
+      for name in renewedDevices {
+        state.devices[name] = nil
+        state.readings.forget(name)
+      }
+      state.readings.keepOnly(Set(configuration.buses.flatMap(\.devices).map(\.name)))
       func part(
         _ kind: HealthReport.Part.Kind, _ name: String, _ fault: String, isRenewed: Bool
       ) -> HealthReport.Part {
@@ -83,9 +97,12 @@ final class HealthBoard: HealthSource, StoreObserver, UplinkObserver {
             .destination, $0.name, connecting,
             isRenewed: difference.beginningUplinks.contains($0.name))
         }
+        // The agent's own parts are no matter of the configuration.
+        + state.parts.filter { $0.kind == .agent }
       state.parts = parts
       for name in difference.endingBuses { state.stuckBuses[name] = nil }
-      let places = parts.enumerated().map { (PartKey(kind: $1.kind, name: $1.name), $0) }
+      let places = parts.enumerated().filter { $1.kind != .agent }
+        .map { (PartKey(kind: $1.kind, name: $1.name), $0) }
       state.places = Dictionary(uniqueKeysWithValues: places)
     }
     tellListener()
@@ -99,11 +116,24 @@ final class HealthBoard: HealthSource, StoreObserver, UplinkObserver {
 
   func report() -> HealthReport {
     let now = clock.now()
+    return state.withLock { $0.report(at: now) }
+  }
+
+  /// One moment of all that is known, for `edge-agent status`.
+  func snapshot() -> Snapshot {
+    let now = clock.now()
     return state.withLock {
-      HealthReport(
-        time: now, parts: $0.partsAsSeen,
-        storeFault: $0.isStoreStuck ? StuckFault.store : $0.storeFault)
+      Snapshot(
+        report: $0.report(at: now), storeSince: $0.storeStuckSince ?? $0.storeSince,
+        readings: $0.readings)
     }
+  }
+
+  struct Snapshot: Sendable {
+    var report: HealthReport
+    /// Unix milliseconds since when the store has had its fault, or none.
+    var storeSince: Int64
+    var readings: NewestReadings
   }
 
   // MARK: The field side
@@ -112,8 +142,9 @@ final class HealthBoard: HealthSource, StoreObserver, UplinkObserver {
     let isGood = sample.outcomes.contains { if case .good = $0.outcome { true } else { false } }
     let name = sample.device.name
     let condition = state.withLock { state in
-      if isGood, let place = state.places[PartKey(kind: .device, name: name)] {
-        state.parts[place].newestValue = sample.time
+      if let place = state.places[PartKey(kind: .device, name: name)] {
+        if isGood { state.parts[place].newestValue = sample.time }
+        state.readings.take(sample)
       }
       state.devices[name, default: DeviceCondition()].take(sample)
       return state.devices[name] ?? DeviceCondition()
@@ -170,16 +201,40 @@ final class HealthBoard: HealthSource, StoreObserver, UplinkObserver {
 
   /// The journal's loop got stuck in a call, or turns again. No event: it could not be kept.
   func store(isStuck: Bool) {
-    state.withLock { $0.isStoreStuck = isStuck }
+    let now = clock.now().wall
+    state.withLock { state in
+      state.storeStuckSince = isStuck ? now : nil
+      if !isStuck, state.storeFault == nil { state.storeSince = now }
+    }
     tellListener()
+  }
+
+  /// Something of the agent's own, such as `control`. It is listed only while it has a fault.
+  func own(_ name: String, changedTo fault: String?) {
+    let now = clock.now().wall
+    let isNew = state.withLock { state in
+      let place = state.parts.firstIndex { $0.kind == .agent && $0.name == name }
+      guard place.map({ state.parts[$0].fault }) ?? nil != fault else { return false }
+      // They stand behind all others, so that no other's place changes.
+      if let place { state.parts.remove(at: place) }
+      if let fault {
+        state.parts.append(
+          HealthReport.Part(kind: .agent, name: name, fault: fault, since: now, newestValue: nil))
+      }
+      return true
+    }
+    if isNew { tell(.agent, name, fault: fault) }
   }
 
   // MARK: Observers
 
   func store(changedTo fault: String?) {
+    let now = clock.now().wall
     let isNew = state.withLock { state in
-      defer { state.storeFault = fault }
-      return state.storeFault != fault
+      guard state.storeFault != fault else { return false }
+      state.storeFault = fault
+      state.storeSince = now
+      return true
     }
     guard isNew else { return }
     Log.write(fault == nil ? .notice : .error, "store: \(fault ?? "ok")", of: .part("store"))
@@ -211,12 +266,15 @@ final class HealthBoard: HealthSource, StoreObserver, UplinkObserver {
       state.parts[place].since = now
       return true
     }
-    guard isNew else { return false }
+    if isNew { tell(kind, name, fault: fault) }
+    return isNew
+  }
+
+  private func tell(_ kind: HealthReport.Part.Kind, _ name: String, fault: String?) {
     let part = "\(kind.rawValue) \(name)"
     Log.write(
       fault == nil ? .notice : .warning, "\(part): \(fault ?? "ok")", of: .part(part))
     tellListener()
-    return true
   }
 
   private func tellListener() {

@@ -8,7 +8,7 @@ protocol Supervised {
   /// The buses' loops; the names are the buses'.
   var busLoops: [Heartbeat] { get }
   /// How it is doing, in a line.
-  var status: String { get }
+  var statusLine: String { get }
   /// A vital loop got stuck, or turns again.
   func vitalLoop(_ name: String, isStuck: Bool)
   /// A bus's loop got stuck, or turns again.
@@ -103,7 +103,7 @@ final class Supervisor {
   }
 
   private func tellStatus(at now: Int64) {
-    let text = agent.status
+    let text = agent.statusLine
     if !isReady {
       let loops = agent.vitalLoops + agent.busLoops
       guard loops.allSatisfy(\.hasBegun) || now >= readyBy else { return }

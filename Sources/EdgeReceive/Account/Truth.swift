@@ -1,3 +1,5 @@
+internal import Telemetry
+
 /// A point of a device, wherever it is delivered from.
 struct DevicePoint: Sendable, Hashable, Comparable {
   var device: String

@@ -201,6 +201,46 @@ struct HealthBoardTests {
     #expect(content.events.dropFirst().map(\.severity) == [.warning, .info])
   }
 
+  @Test("A fault of the agent's own is listed while it lasts, behind everything else")
+  func own() throws {
+    board.own("control", changedTo: nil)
+    #expect(count() == 0)
+    board.own("control", changedTo: "in the way")
+    board.own("control", changedTo: "in the way")
+    #expect(count() == 1)
+    #expect(board.report().parts.last?.kind == .agent)
+    #expect(try part("control").fault == "in the way")
+    accept(sample("fan", .good(.int(1))))
+    #expect(try part("fan").fault == nil)
+    board.own("control", changedTo: nil)
+    #expect(count() == 3)
+    #expect(!board.report().parts.contains { $0.kind == .agent })
+  }
+
+  @Test("A snapshot has the newest outcome of each configured point, and of no other")
+  func snapshot() {
+    accept(sample("fan", .good(.int(1)), .bad(.timeout)))
+    accept(sample("stranger", .good(.int(1))))
+    let readings = board.snapshot().readings
+    #expect(readings.readings(of: "fan")["p0"]?.outcome == .good(.int(1)))
+    #expect(readings.readings(of: "fan")["p1"]?.outcome == .bad(.timeout))
+    #expect(readings.readings(of: "gas")["p0"] == nil)
+    #expect(readings.readings(of: "stranger")["p0"] == nil)
+  }
+
+  @Test("The store's fault has the time since when it has held")
+  func storeSince() {
+    let start = clock.now().wall
+    #expect(board.snapshot().storeSince == start)
+    clock.advance(by: 1000)
+    board.store(changedTo: "full")
+    clock.advance(by: 1000)
+    board.store(changedTo: "full")
+    #expect(board.snapshot().storeSince == start + 1000)
+    board.store(changedTo: nil)
+    #expect(board.snapshot().storeSince == start + 2000)
+  }
+
   @Test("Changes from many threads at once are all counted", .ownThread)
   func threads() throws {
     let ended = Monitor(0)

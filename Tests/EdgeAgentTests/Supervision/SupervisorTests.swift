@@ -10,7 +10,7 @@ struct SupervisorTests {
     let journal = Heartbeat(name: "journal")
     let province = Heartbeat(name: "destination province")
     let station = Heartbeat(name: "station")
-    var status = "healthy"
+    var statusLine = "healthy"
     var told: [String] = []
 
     var vitalLoops: [Heartbeat] { [journal, province] }
@@ -68,7 +68,7 @@ struct SupervisorTests {
   func status() {
     loops.turn(at: 0)
     supervisor.look(at: 0)
-    loops.status = "degraded: bus line-1: timeout"
+    loops.statusLine = "degraded: bus line-1: timeout"
     supervisor.look(at: 1000)
     supervisor.look(at: 2000)
     let status = socket.receive().filter { $0.hasPrefix("STATUS=") }

@@ -1,7 +1,7 @@
 /// A strict JSON parser (RFC 8259) over bytes: one value, nothing after it, no key twice.
-struct JSONParser {
-  /// Payloads of the contract nest at most 6 deep; the cap keeps a hostile one off the stack's end.
-  static let deepest = 32
+public struct JSONParser {
+  /// What is exchanged nests at most 6 deep; the cap keeps a hostile one off the stack's end.
+  public static let deepest = 32
 
   private let bytes: UnsafeBufferPointer<UInt8>
   private var position = 0
@@ -9,7 +9,7 @@ struct JSONParser {
   private init(_ bytes: UnsafeBufferPointer<UInt8>) { self.bytes = bytes }
 
   /// The value that `bytes` hold.
-  static func parse(_ bytes: some Collection<UInt8>) throws(JSONError) -> JSONValue {
+  public static func parse(_ bytes: some Collection<UInt8>) throws(JSONError) -> JSONValue {
     let result: Result<JSONValue, JSONError>? = bytes.withContiguousStorageIfAvailable { buffer in
       var parser = JSONParser(buffer)
       return Result { () throws(JSONError) in try parser.document() }

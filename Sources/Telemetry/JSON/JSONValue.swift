@@ -1,7 +1,7 @@
 /// A JSON value that keeps each number as it was printed: 0.30 and 0.3 are told apart, and no digit
 /// of a large one is lost. That is what the account compares, so a decoder that goes through
 /// `Double` would not do.
-enum JSONValue: Sendable, Hashable {
+public enum JSONValue: Sendable, Hashable {
   case null
   case bool(Bool)
   /// The number's text, checked against the grammar.
@@ -13,7 +13,7 @@ enum JSONValue: Sendable, Hashable {
 
 extension JSONValue {
   /// The kind of value, for error messages.
-  var kind: String {
+  public var kind: String {
     switch self {
     case .null: "null"
     case .bool: "a boolean"
@@ -26,11 +26,18 @@ extension JSONValue {
 }
 
 /// Text that is not JSON, or not within this parser's limits.
-struct JSONError: Error, Sendable, Hashable, CustomStringConvertible {
+public struct JSONError: Error, Sendable, Hashable, CustomStringConvertible {
   /// Where, in bytes from 0.
-  var offset: Int
+  public var offset: Int
   /// What was found or expected there.
-  var problem: String
+  public var problem: String
 
-  var description: String { "byte \(offset): \(problem)" }
+  /// Makes an error.
+  public init(offset: Int, problem: String) {
+    self.offset = offset
+    self.problem = problem
+  }
+
+  /// Place and problem in one line.
+  public var description: String { "byte \(offset): \(problem)" }
 }

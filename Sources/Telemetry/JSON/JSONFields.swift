@@ -1,24 +1,29 @@
-import Telemetry
-
-/// Why a payload is not what the contract says: which member, and what it should be.
-struct PayloadError: Error, Sendable, Hashable, CustomStringConvertible {
+/// Why JSON is not what was agreed upon: which member, and what it should be.
+public struct PayloadError: Error, Sendable, Hashable, CustomStringConvertible {
   /// The member's path, such as `samples[3].bad.ch4`; empty for the payload as a whole.
-  var path: String
+  public var path: String
   /// What is wrong and what is expected.
-  var problem: String
+  public var problem: String
 
-  var description: String { path.isEmpty ? problem : "\(path): \(problem)" }
+  /// Makes an error about the member at `path`.
+  public init(path: String, problem: String) {
+    self.path = path
+    self.problem = problem
+  }
+
+  /// Path and problem in one line.
+  public var description: String { path.isEmpty ? problem : "\(path): \(problem)" }
 }
 
 /// The members of a JSON object, read by name and type. Members that nobody asks for are skipped:
 /// the contract says that adding a field is free.
-struct JSONFields {
+public struct JSONFields: Sendable {
   /// Every member.
-  let members: [String: JSONValue]
+  public let members: [String: JSONValue]
   private let path: String
 
   /// Takes `value` apart, which stands at `path`.
-  init(_ value: JSONValue, at path: String = "") throws(PayloadError) {
+  public init(_ value: JSONValue, at path: String = "") throws(PayloadError) {
     guard case .object(let members) = value else {
       throw PayloadError(path: path, problem: "an object is expected, not \(value.kind)")
     }
@@ -27,10 +32,10 @@ struct JSONFields {
   }
 
   /// The path of the member `name`.
-  func path(of name: String) -> String { path.isEmpty ? name : "\(path).\(name)" }
+  public func path(of name: String) -> String { path.isEmpty ? name : "\(path).\(name)" }
 
   /// An error about the member `name`.
-  func error(_ name: String, _ problem: String) -> PayloadError {
+  public func error(_ name: String, _ problem: String) -> PayloadError {
     PayloadError(path: path(of: name), problem: problem)
   }
 
@@ -39,7 +44,8 @@ struct JSONFields {
     return value
   }
 
-  func string(_ name: String) throws(PayloadError) -> String {
+  /// A string.
+  public func string(_ name: String) throws(PayloadError) -> String {
     let value = try required(name)
     guard case .string(let text) = value else {
       throw error(name, "a string is expected, not \(value.kind)")
@@ -47,14 +53,16 @@ struct JSONFields {
     return text
   }
 
-  func optionalString(_ name: String) throws(PayloadError) -> String? {
+  /// A string, or `nil` where the member is absent or null.
+  public func optionalString(_ name: String) throws(PayloadError) -> String? {
     switch members[name] {
     case nil, .null: nil
     default: try string(name)
     }
   }
 
-  func bool(_ name: String) throws(PayloadError) -> Bool {
+  /// True or false.
+  public func bool(_ name: String) throws(PayloadError) -> Bool {
     let value = try required(name)
     guard case .bool(let flag) = value else {
       throw error(name, "true or false is expected, not \(value.kind)")
@@ -63,7 +71,7 @@ struct JSONFields {
   }
 
   /// A whole number within the range of `type`.
-  func integer<Number: FixedWidthInteger>(
+  public func integer<Number: FixedWidthInteger>(
     _ name: String, _ type: Number.Type = Number.self
   ) throws(PayloadError) -> Number {
     let value = try required(name)
@@ -73,7 +81,8 @@ struct JSONFields {
     return number
   }
 
-  func optionalInteger<Number: FixedWidthInteger>(
+  /// A whole number, or `nil` where the member is absent or null.
+  public func optionalInteger<Number: FixedWidthInteger>(
     _ name: String, _ type: Number.Type = Number.self
   ) throws(PayloadError) -> Number? {
     switch members[name] {
@@ -84,7 +93,7 @@ struct JSONFields {
 
   /// A time or offset in milliseconds. The bound is what JSON readers keep exactly, 285,000 years:
   /// sums of such times never overflow.
-  func milliseconds(_ name: String) throws(PayloadError) -> Int64 {
+  public func milliseconds(_ name: String) throws(PayloadError) -> Int64 {
     let number: Int64 = try integer(name)
     guard number.magnitude <= Value.largestExactInteger else {
       throw error(name, "milliseconds within ±2^53 are expected, not \(number)")
@@ -93,7 +102,7 @@ struct JSONFields {
   }
 
   /// A number of exactly `digits` hexadecimal digits in a string.
-  func hexadecimal<Number: FixedWidthInteger & UnsignedInteger>(
+  public func hexadecimal<Number: FixedWidthInteger & UnsignedInteger>(
     _ name: String, digits: Int, _ type: Number.Type = Number.self
   ) throws(PayloadError) -> Number {
     let text = try string(name)
@@ -104,7 +113,7 @@ struct JSONFields {
   }
 
   /// One of the words of a closed list.
-  func word<Word: RawRepresentable<String>>(
+  public func word<Word: RawRepresentable<String>>(
     _ name: String, _ type: Word.Type = Word.self
   ) throws(PayloadError) -> Word {
     let text = try string(name)
@@ -114,16 +123,18 @@ struct JSONFields {
     return word
   }
 
-  func fields(_ name: String) throws(PayloadError) -> JSONFields {
+  /// The members of an object.
+  public func fields(_ name: String) throws(PayloadError) -> JSONFields {
     try JSONFields(required(name), at: path(of: name))
   }
 
   /// The members of an object that may be absent; then none.
-  func optionalFields(_ name: String) throws(PayloadError) -> JSONFields {
+  public func optionalFields(_ name: String) throws(PayloadError) -> JSONFields {
     try JSONFields(members[name] ?? .object([:]), at: path(of: name))
   }
 
-  func array(_ name: String) throws(PayloadError) -> [JSONValue] {
+  /// The elements of an array.
+  public func array(_ name: String) throws(PayloadError) -> [JSONValue] {
     let value = try required(name)
     guard case .array(let elements) = value else {
       throw error(name, "an array is expected, not \(value.kind)")
@@ -132,7 +143,7 @@ struct JSONFields {
   }
 
   /// Each element of an array of objects.
-  func objects(_ name: String) throws(PayloadError) -> [JSONFields] {
+  public func objects(_ name: String) throws(PayloadError) -> [JSONFields] {
     var result: [JSONFields] = []
     for (index, element) in try array(name).enumerated() {
       result.append(try JSONFields(element, at: "\(path(of: name))[\(index)]"))
