@@ -2,7 +2,8 @@ internal import Glibc
 internal import LinuxSystem
 
 /// A thread of another program that is held where it is, as by a call that hangs in the kernel,
-/// while the program's other threads run on. To be used by one thread, on a program that it started.
+/// while the program's other threads run on. To be used by one thread, on a program that it
+/// started.
 public final class HeldThread {
   private typealias Trace = @convention(c) (Int, Int, Int, Int) -> Int
   // <sys/ptrace.h>; the function is variadic, which Swift does not import.
