@@ -50,8 +50,9 @@ final class BusPart: Sendable {
     self.running = running
     task = Self.begin(
       Making(
-        definition: definition, intake: intake, board: board, clock: clock, heartbeat: heartbeat),
-      hasEnded, running)
+        definition: definition, intake: intake, board: board, clock: clock, heartbeat: heartbeat,
+        running: running),
+      hasEnded)
   }
 
   /// What a bus is made of, each time.
@@ -61,27 +62,28 @@ final class BusPart: Sendable {
     let board: HealthBoard
     let clock: any TimeSource
     let heartbeat: Heartbeat
+    let running: Monitor<ModbusBus?>
   }
 
   /// What the bus counted since it was made; `nil` while it can't be made.
   var counters: ModbusBusCounters? { running.withLock { $0?.counters } }
 
   private static func begin(
-    _ making: Making, _ hasEnded: Monitor<Bool>, _ running: Monitor<ModbusBus?>
+    _ making: Making, _ hasEnded: Monitor<Bool>
   ) -> Task<Void, Never> {
     Task.detached {
-      await run(making, running)
+      await run(making)
       hasEnded.update { $0 = true }
     }
   }
 
-  private static func run(_ making: Making, _ running: Monitor<ModbusBus?>) async {
+  private static func run(_ making: Making) async {
     var attempt = 0
     while !Task.isCancelled {
       if let bus = make(making) {
-        running.update { $0 = bus }
+        making.running.update { $0 = bus }
         await bus.run()
-        running.update { $0 = nil }
+        making.running.update { $0 = nil }
       }
       // Cancelled while it waits, it ends at the loop's head.
       try? await Task.sleep(for: retries[min(attempt, retries.count - 1)])

@@ -25,19 +25,13 @@ final class HealthBoard: HealthSource, StoreObserver, UplinkObserver {
     /// Since when (wall time) a bus's loop does not turn. What was known of it before stands beside
     /// and holds again when it turns: a loop that is stuck can't tell.
     var stuckBuses: [String: Int64] = [:]
-    /// The same of the journal's loop.
+    /// Since when (wall time) the store's loop does not turn.
     var storeStuckSince: Int64?
     /// Told when something changed.
     var listener: (@Sendable () -> Void)?
 
-    func report(at now: Timestamp) -> HealthReport {
-      HealthReport(
-        time: now, parts: partsAsSeen,
-        storeFault: storeStuckSince == nil ? storeFault : StuckFault.store)
-    }
-
     /// The parts, with buses that are stuck marked.
-    private var partsAsSeen: [HealthReport.Part] {
+    var partsAsSeen: [HealthReport.Part] {
       guard !stuckBuses.isEmpty else { return parts }
       return parts.map { part in
         guard part.kind == .bus, let since = stuckBuses[part.name] else { return part }
@@ -46,6 +40,15 @@ final class HealthBoard: HealthSource, StoreObserver, UplinkObserver {
         part.since = since
         return part
       }
+    }
+
+    /// When the store's fault, or its health, began.
+    var storeSinceAsSeen: Int64 { storeStuckSince ?? storeSince }
+
+    func report(at now: Timestamp) -> HealthReport {
+      HealthReport(
+        time: now, parts: partsAsSeen,
+        storeFault: storeStuckSince == nil ? storeFault : StuckFault.store)
     }
   }
 
@@ -124,8 +127,7 @@ final class HealthBoard: HealthSource, StoreObserver, UplinkObserver {
     let now = clock.now()
     return state.withLock {
       Snapshot(
-        report: $0.report(at: now), storeSince: $0.storeStuckSince ?? $0.storeSince,
-        readings: $0.readings)
+        report: $0.report(at: now), storeSince: $0.storeSinceAsSeen, readings: $0.readings)
     }
   }
 
@@ -175,6 +177,23 @@ final class HealthBoard: HealthSource, StoreObserver, UplinkObserver {
     set(.bus, name, fault: reason)
   }
 
+  /// Something of the agent's own, such as `control`. It is listed only while it has a fault.
+  func own(_ name: String, changedTo fault: String?) {
+    let now = clock.now().wall
+    let isNew = state.withLock { state in
+      let place = state.parts.firstIndex { $0.kind == .agent && $0.name == name }
+      guard place.map({ state.parts[$0].fault }) ?? nil != fault else { return false }
+      // They stand behind all others, so that no other's place changes.
+      if let place { state.parts.remove(at: place) }
+      if let fault {
+        state.parts.append(
+          HealthReport.Part(kind: .agent, name: name, fault: fault, since: now, newestValue: nil))
+      }
+      return true
+    }
+    if isNew { tell(.agent, name, fault: fault) }
+  }
+
   /// A bus's loop got stuck in a call, or turns again.
   func bus(_ name: String, isStuck: Bool) {
     let now = clock.now()
@@ -204,26 +223,9 @@ final class HealthBoard: HealthSource, StoreObserver, UplinkObserver {
     let now = clock.now().wall
     state.withLock { state in
       state.storeStuckSince = isStuck ? now : nil
-      if !isStuck, state.storeFault == nil { state.storeSince = now }
+      if !isStuck { state.storeSince = now }
     }
     tellListener()
-  }
-
-  /// Something of the agent's own, such as `control`. It is listed only while it has a fault.
-  func own(_ name: String, changedTo fault: String?) {
-    let now = clock.now().wall
-    let isNew = state.withLock { state in
-      let place = state.parts.firstIndex { $0.kind == .agent && $0.name == name }
-      guard place.map({ state.parts[$0].fault }) ?? nil != fault else { return false }
-      // They stand behind all others, so that no other's place changes.
-      if let place { state.parts.remove(at: place) }
-      if let fault {
-        state.parts.append(
-          HealthReport.Part(kind: .agent, name: name, fault: fault, since: now, newestValue: nil))
-      }
-      return true
-    }
-    if isNew { tell(.agent, name, fault: fault) }
   }
 
   // MARK: Observers
