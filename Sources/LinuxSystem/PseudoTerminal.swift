@@ -17,13 +17,13 @@ public final class PseudoTerminal: Sendable {
     path = String(decoding: name.prefix { $0 != 0 }.map { UInt8(bitPattern: $0) }, as: UTF8.self)
   }
 
-  /// Gives the terminal the settings of a new one. A program that was killed leaves its own, and
+  /// Gives the terminal a speed that nobody asks for. Whoever opens it next then changes something:
   /// glibc takes it for an error if the only change asked for is a parity, which no pseudo-terminal
-  /// has.
+  /// has. Costs one who has opened it meanwhile nothing, as bytes go at their own pace here.
   public func resetSettings() {
     var settings = termios()
     guard tcgetattr(descriptor, &settings) == 0 else { return }
-    settings.c_lflag |= tcflag_t(ICANON | ECHO)
+    cfsetspeed(&settings, speed_t(B50))
     tcsetattr(descriptor, TCSANOW, &settings)
   }
 
