@@ -111,6 +111,21 @@ struct InstallTests {
     #expect(stricter.status == 1)
   }
 
+  @Test("The driver of every serial port that is allowed and may be a module is loaded before")
+  func modules() throws {
+    let unit = lines(of: Programs.sourceTree + "/systemd/edge-agent.service")
+    // Drivers' names in /proc/devices, and their modules; the other ones are built into kernels.
+    let modules = ["ttyUSB": "usbserial", "ttyACM": "cdc_acm", "ttySC": "sc16is7xx"]
+    for (driver, module) in modules {
+      #expect(unit.contains("DeviceAllow=char-\(driver) rw"))
+      for key in ["Wants=", "After="] {
+        #expect(
+          unit.contains { $0.hasPrefix(key) && $0.contains("modprobe@\(module).service") },
+          "\(key) \(module)")
+      }
+    }
+  }
+
   @Test("User, groups and directories are made, repeatably", .enabled(if: geteuid() == 0))
   func userAndDirectories() throws {
     try install("--program", Programs.agent)
