@@ -86,6 +86,26 @@ struct InstallTests {
     #expect(installed() == [])
   }
 
+  @Test("Where a file can't be put in its place, it fails, and the boards stay as they were")
+  func noRoom() throws {
+    try install("--program", Programs.agent)
+    let before = installed()
+    try write("in the way", to: root + "/usr/share/edge-agent/boards.new")
+    try FileManager.default.moveItem(
+      atPath: root + "/usr/share/edge-agent", toPath: root + "/usr/share/aside")
+    try write("in the way", to: root + "/usr/share/edge-agent")
+    let result = try ChildProcess.run(
+      Programs.sourceTree + "/scripts/install", ["--root", root, "--program", Programs.agent])
+    #expect(result.status != 0, "\(result.output)")
+    #expect(!result.output.contains("installed"))
+    try FileManager.default.removeItem(atPath: root + "/usr/share/edge-agent")
+    try FileManager.default.moveItem(
+      atPath: root + "/usr/share/aside", toPath: root + "/usr/share/edge-agent")
+    // What an attempt left that was broken off is cleared away.
+    try install("--program", Programs.agent)
+    #expect(installed() == before)
+  }
+
   @Test("systemd takes the unit, and finds it exposed to no more than 2.0")
   func unit() throws {
     try install("--program", Programs.agent)
