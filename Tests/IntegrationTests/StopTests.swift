@@ -159,7 +159,8 @@ struct StopTests {
     #expect(try agent.waitForEnd(within: 30) == 128 + SIGTERM)
     let time = ContinuousClock.now - began
     print("second signal: \(time)")
-    #expect(time < .seconds(0.3))
+    // The first one alone would take more than a second here.
+    #expect(time < .seconds(1))
     sync.release()
     try rig.broker.stop()
   }
