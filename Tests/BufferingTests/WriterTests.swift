@@ -1,3 +1,4 @@
+import Glibc
 import LinuxSystem
 import Telemetry
 import TestSupport
@@ -66,6 +67,23 @@ struct WriterTests {
     #expect(next.events("stop") == [#""reason":"SIGTERM""#])
     #expect(next.events("start").last?.contains(#""clean":true"#) == true)
     #expect(next.events("clock").count == 1)
+  }
+
+  @Test("A destination that is gone keeps no descriptor open")
+  func waker() throws {
+    let writer = try writer(SimulatedDisk())
+    weak var gone: EventFD?
+    do {
+      let descriptor = try EventFD()
+      gone = descriptor
+      writer.journal.wake(descriptor)
+    }
+    #expect(gone == nil)
+    let wake = try EventFD()
+    writer.journal.wake(wake)
+    writer.journal.wakeReaders()
+    var entry = pollfd(fd: wake.descriptor, events: Int16(POLLIN), revents: 0)
+    #expect(poll(&entry, 1, 0) == 1)
   }
 
   @Test("A disk that takes nothing for a while costs nothing that the ring can hold")

@@ -86,6 +86,26 @@ struct InstallTests {
     #expect(installed() == [])
   }
 
+  @Test("Where a file can't be put in its place, it fails, and the boards stay as they were")
+  func noRoom() throws {
+    try install("--program", Programs.agent)
+    let before = installed()
+    try write("in the way", to: root + "/usr/share/edge-agent/boards.new")
+    try FileManager.default.moveItem(
+      atPath: root + "/usr/share/edge-agent", toPath: root + "/usr/share/aside")
+    try write("in the way", to: root + "/usr/share/edge-agent")
+    let result = try ChildProcess.run(
+      Programs.sourceTree + "/scripts/install", ["--root", root, "--program", Programs.agent])
+    #expect(result.status != 0, "\(result.output)")
+    #expect(!result.output.contains("installed"))
+    try FileManager.default.removeItem(atPath: root + "/usr/share/edge-agent")
+    try FileManager.default.moveItem(
+      atPath: root + "/usr/share/aside", toPath: root + "/usr/share/edge-agent")
+    // What an attempt left that was broken off is cleared away.
+    try install("--program", Programs.agent)
+    #expect(installed() == before)
+  }
+
   @Test("systemd takes the unit, and finds it exposed to no more than 2.0")
   func unit() throws {
     try install("--program", Programs.agent)
@@ -109,6 +129,21 @@ struct InstallTests {
       "systemd-analyze",
       ["security", "--offline=true", "--no-pager", "--threshold=10", units + "/edge-agent.service"])
     #expect(stricter.status == 1)
+  }
+
+  @Test("The driver of every serial port that is allowed and may be a module is loaded before")
+  func modules() throws {
+    let unit = lines(of: Programs.sourceTree + "/systemd/edge-agent.service")
+    // Drivers' names in /proc/devices, and their modules; the other ones are built into kernels.
+    let modules = ["ttyUSB": "usbserial", "ttyACM": "cdc_acm", "ttySC": "sc16is7xx"]
+    for (driver, module) in modules {
+      #expect(unit.contains("DeviceAllow=char-\(driver) rw"))
+      for key in ["Wants=", "After="] {
+        #expect(
+          unit.contains { $0.hasPrefix(key) && $0.contains("modprobe@\(module).service") },
+          "\(key) \(module)")
+      }
+    }
   }
 
   @Test("User, groups and directories are made, repeatably", .enabled(if: geteuid() == 0))

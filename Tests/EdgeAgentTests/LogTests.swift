@@ -25,11 +25,62 @@ struct LogTests {
   }
 
   private func start() throws -> ChildProcess {
+    // As journald's stream is named.
+    try start(through: "JOURNAL_STREAM=$(stat -Lc %d:%i /proc/self/fd/2) exec \"$0\" \"$@\"")
+  }
+
+  private func start(
+    through script: String, environment: [String: String] = [:]
+  ) throws -> ChildProcess {
     try ChildProcess(
-      Programs.agent, ["run", "-c", directory.file("agent.yaml")],
-      environment: [
-        "EDGE_AGENT_BOARDS": Programs.sourceTree + "/boards", "JOURNAL_STREAM": "1:1",
-      ])
+      "sh", ["-c", script, Programs.agent, "run", "-c", directory.file("agent.yaml")],
+      environment: environment.merging([
+        "EDGE_AGENT_BOARDS": Programs.sourceTree + "/boards"
+      ]) { $1 })
+  }
+
+  @Test("Priorities are for journald only, not for whoever was handed down its variable")
+  func noPriorities() throws {
+    try configure(uplinks: "  province: { url: mqtt://127.0.0.1:1 }")
+    let agent = try start(through: "JOURNAL_STREAM=1:1 exec \"$0\" \"$@\"")
+    try agent.waitUntilItPrints("runs as gw-1")
+    #expect(try agent.stop() == 0)
+    #expect(!agent.errors.contains("<"), "\(agent.errors)")
+  }
+
+  @Test(
+    "Whoever reads the log and hangs holds up nothing, and is told what it missed",
+    arguments: [true, false])
+  func hangingReader(readsAgain: Bool) throws {
+    try configure(uplinks: "  province: { url: mqtt://127.0.0.1:1 }")
+    let pipe = directory.file("log")
+    mkfifo(pipe, 0o600)
+    let descriptor = open(pipe, O_RDWR | O_NONBLOCK | O_CLOEXEC)
+    try #require(descriptor >= 0)
+    defer { close(descriptor) }
+    var page = [UInt8](repeating: UInt8(ascii: "x"), count: 4096)
+    while Glibc.write(descriptor, page, page.count) > 0 {}
+    func readAll() -> String {
+      var all: [UInt8] = []
+      while true {
+        let count = read(descriptor, &page, page.count)
+        guard count > 0 else { return String(decoding: all, as: UTF8.self) }
+        all += page[..<count]
+      }
+    }
+
+    let socket = try NotifySocket(directory.file("notify"))
+    let agent = try start(
+      through: "exec \"$0\" \"$@\" 2>\"$LOG\"",
+      environment: ["LOG": pipe, "NOTIFY_SOCKET": socket.name])
+    try waitUntil("it has started") { socket.count(of: "READY=1") == 1 }
+    if readsAgain { #expect(!readAll().contains("runs as")) }
+    #expect(try agent.stop() == 0)
+    let rest = readAll()
+    if readsAgain {
+      #expect(rest.contains(#/^[0-9]+ lines of the log were not taken in time and are lost\n/#))
+    }
+    #expect(rest.hasSuffix("stopped\n") == readsAgain)
   }
 
   @Test("No password and nothing of a key file reaches the log")

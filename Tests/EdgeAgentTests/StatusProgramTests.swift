@@ -93,7 +93,8 @@ struct StatusProgramTests {
     #expect(well.output.contains("process \(agent.id)\n"))
     #expect(well.output.contains("\nhealthy\n"))
     #expect(!well.output.contains("\u{1b}"))
-    #expect(well.output.contains(#/\ngas +ch4 +0\.\d+ +%CH4 +good +0\.\d s\n/#), "\(well.output)")
+    #expect(
+      well.output.contains(#/\ngas +ch4 +0\.\d+ +%CH4 +good +\d+(\.\d)? s\n/#), "\(well.output)")
     #expect(well.output.contains(#/\nprovince +ok +\d+(\.\d)? s +yes /#), "\(well.output)")
 
     let json = try status("--json")

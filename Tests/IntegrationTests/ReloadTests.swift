@@ -9,7 +9,9 @@ struct ReloadTests {
     let rig = try Rig(scenario: Rig.sixteenBySixteen, stations: 16)
     try rig.startAll()
     let agent = try #require(rig.agent)
-    try agent.waitUntilItPrints("device sensor-16: ok")
+    // All connections are open from then on.
+    for number in 1...16 { try agent.waitUntilItPrints("device sensor-\(number): ok") }
+    try agent.waitUntilItPrints("destination province: ok")
     let path = rig.path + "/agent.yaml"
     let original = text(of: path)
     // A device's period changes: its bus and the definitions' digest do too.
@@ -38,12 +40,15 @@ struct ReloadTests {
       }
     }
     let first = try #require(before)
-    try waitUntil("no thread is left") { try Counts(of: agent).threads <= first.threads + 2 }
-    try waitUntil("no descriptor is left") {
+    try waitUntil("no thread is left: \(first), \((try? Counts(of: agent)) as Any)") {
+      try Counts(of: agent).threads <= first.threads + 2
+    }
+    try waitUntil("no descriptor is left: \(first), \((try? Counts(of: agent)) as Any)") {
       // A segment more or less is open at any moment; 34 reloads that leak leave more.
       try Counts(of: agent).descriptors <= first.descriptors + 8
     }
     let after = try Counts(of: agent)
+    print("open before: \(first), after: \(after)")
     // Sanitized programs keep memory of their own.
     if ProcessInfo.processInfo.environment["EDGE_PROGRAMS"] != nil {
       #expect(after.anonymousKiB < first.anonymousKiB + 2048)

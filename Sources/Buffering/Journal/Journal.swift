@@ -9,6 +9,10 @@ public final class Journal: BatchLog {
   /// event stands for the rest, found again at the next start.
   private static let mostNotedHoles = 1024
 
+  private struct Waker {
+    weak var descriptor: EventFD?
+  }
+
   private struct Notes {
     var holes: [(stream: StreamName, run: Segment.Run)] = []
     /// What was noted in this process: two destinations find the same hole.
@@ -30,7 +34,7 @@ public final class Journal: BatchLog {
   /// Those that new batches refer to, or may still: a reload's old ones are on their way for a
   /// while.
   private let currentDefinitions: Monitor<Set<UInt32>>
-  private let wakes = Monitor<[EventFD]>([])
+  private let wakers = Monitor<[Waker]>([])
   private let notes = Monitor(Notes())
   private let hasNewAcknowledgements = Atomic(false)
 
@@ -112,9 +116,13 @@ public final class Journal: BatchLog {
     definitionFiles.payloads(of: digestsInUse())
   }
 
-  /// Wakes `descriptor` after every append, for as long as the journal lives.
+  /// Wakes `descriptor` after every append, for as long as somebody else holds it: a reload makes
+  /// new destinations in place of old ones.
   public func wake(_ descriptor: EventFD) {
-    wakes.withLock { $0.append(descriptor) }
+    wakers.withLock { wakers in
+      wakers.removeAll { $0.descriptor == nil }
+      wakers.append(Waker(descriptor: descriptor))
+    }
   }
 
   // MARK: The writer's side
@@ -131,8 +139,8 @@ public final class Journal: BatchLog {
   }
 
   func wakeReaders() {
-    wakes.withLock { wakes in
-      for descriptor in wakes { descriptor.signal() }
+    wakers.withLock { wakers in
+      for waker in wakers { waker.descriptor?.signal() }
     }
   }
 

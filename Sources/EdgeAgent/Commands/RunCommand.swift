@@ -17,6 +17,7 @@ struct RunCommand: ParsableCommand {
   func run() throws {
     Signals.mask()
     let configuration = try AgentConfiguration.loadOrExit(options.configuration)
+    Log.neverWait()
     let agent: Agent
     do throws(AgentError) {
       agent = try Signals.whileStarting { () throws(AgentError) in

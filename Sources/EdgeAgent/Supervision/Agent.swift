@@ -49,6 +49,8 @@ final class Agent {
   private var configuration: AgentConfiguration
   private var buses: [BusPart] = []
   private var uplinks: [Uplink] = []
+  /// Of the uplinks that run.
+  private var reports: [DestinationName: DestinationReports] = [:]
   private let status: AgentStatus
   private var control: ControlServer?
 
@@ -150,12 +152,14 @@ final class Agent {
   private func beginUplinks(_ names: Set<String>) {
     for destination in configuration.uplinks where names.contains(destination.name) {
       let settings = UplinkSettings(destination, gateway: configuration.gateway.id)
+      let reports = DestinationReports(board: board)
       do throws(SystemError) {
         let uplink = try Uplink(
           settings: settings, log: writer.journal, health: board, clock: clock, boot: boot,
-          observer: board)
+          observer: reports)
         try uplink.start()
         uplinks.append(uplink)
+        self.reports[settings.name] = reports
       } catch {
         // The rest goes on; a board so short of threads or descriptors needs a restart anyway.
         board.destination(settings.name, changedTo: "\(error)")
@@ -191,6 +195,7 @@ final class Agent {
     buses.removeAll { difference.endingBuses.contains($0.definition.name) }
     for bus in endingBuses { bus.cancel() }
     let endingUplinks = uplinks.filter { difference.endingUplinks.contains($0.name.description) }
+    for uplink in endingUplinks { reports.removeValue(forKey: uplink.name)?.end() }
     for uplink in endingUplinks { uplink.stop(withinMilliseconds: Self.uplinkStopMilliseconds) }
     Self.wait(atMost: Double(Self.uplinkStopMilliseconds) / 1000) { milliseconds in
       endingUplinks.allSatisfy { $0.waitForEnd(atMostMilliseconds: milliseconds) }

@@ -6,7 +6,7 @@ internal import Uplink
 
 /// Knows how every part is doing: samples, events and observers tell it, `health` asks it. What it
 /// is told goes on into the ring.
-final class HealthBoard: HealthSource, StoreObserver, UplinkObserver {
+final class HealthBoard: HealthSource, StoreObserver {
   private struct PartKey: Hashable {
     var kind: HealthReport.Part.Kind
     var name: String
@@ -243,6 +243,7 @@ final class HealthBoard: HealthSource, StoreObserver, UplinkObserver {
     tellListener()
   }
 
+  /// What is wrong with a destination, or that nothing is.
   func destination(_ name: DestinationName, changedTo fault: String?) {
     guard set(.destination, name.description, fault: fault) else { return }
     let detail = StateDetail(state: fault == nil ? "ok" : "failed", reason: fault)

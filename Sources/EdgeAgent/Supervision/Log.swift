@@ -16,11 +16,30 @@ enum Log {
     static func < (left: Priority, right: Priority) -> Bool { left.rawValue < right.rawValue }
   }
 
-  private static let isJournald = getenv("JOURNAL_STREAM") != nil
+  private struct Output {
+    var mayWait = true
+    /// Lines that nobody took.
+    var untaken = 0
+  }
+
+  /// Whether standard error is the stream that JOURNAL_STREAM names: the variable alone is handed
+  /// down to programs whose standard error goes elsewhere.
+  private static let isJournald: Bool = {
+    var status = stat()
+    guard let stream = getenv("JOURNAL_STREAM"), fstat(STDERR_FILENO, &status) == 0 else {
+      return false
+    }
+    return String(cString: stream) == "\(status.st_dev):\(status.st_ino)"
+  }()
   private static let throttle = Monitor(LogThrottle())
+  private static let output = Monitor(Output())
 
   static func error(_ text: String) { write(.error, text) }
   static func notice(_ text: String) { write(.notice, text) }
+
+  /// From now on lines that standard error has no room for are only counted: whoever reads it, and
+  /// hangs, must not hold up what the agent is for, nor its end.
+  static func neverWait() { output.withLock { $0.mayWait = false } }
 
   /// A line that may come again and again.
   static func write(_ priority: Priority, _ text: String, of cause: LogCause) {
@@ -54,6 +73,27 @@ enum Log {
   }
 
   private static func write(_ priority: Priority, _ text: String) {
+    output.withLock { output in
+      if output.untaken > 0, hasRoom(output) {
+        put(.warning, "\(output.untaken) lines of the log were not taken in time and are lost")
+        output.untaken = 0
+      }
+      guard hasRoom(output) else {
+        output.untaken += 1
+        return
+      }
+      put(priority, text)
+    }
+  }
+
+  private static func hasRoom(_ output: Output) -> Bool {
+    // A pipe that is ready has room for a line, as long as one thread at a time asks and writes;
+    // one that is broken is ready, too.
+    var entry = pollfd(fd: STDERR_FILENO, events: Int16(POLLOUT), revents: 0)
+    return output.mayWait || poll(&entry, 1, 0) != 0
+  }
+
+  private static func put(_ priority: Priority, _ text: String) {
     let line = LogLine.bytes(priority, text, isJournald: isJournald)
     // Nobody is left to tell if even that fails.
     _ = Glibc.write(STDERR_FILENO, line, line.count)

@@ -34,8 +34,9 @@ enum Signals {
     return try start()
   }
 
-  /// Lets the next one end the process at once.
-  static func unmask() { unmask(handled) }
+  /// Lets the next one that asks for the end end the process at once. There is nothing to reload any
+  /// more: SIGHUP stays masked, or it would cost what is being flushed.
+  static func unmask() { unmask([SIGTERM, SIGINT]) }
 
   /// Blocks until one arrives; `nil` if none does in time.
   static func next(withinMilliseconds milliseconds: Int64) -> Int32? {

@@ -201,6 +201,21 @@ struct HealthBoardTests {
     #expect(content.events.dropFirst().map(\.severity) == [.warning, .info])
   }
 
+  @Test("What an uplink tells after another one stands in for it counts no more")
+  func replacedUplink() throws {
+    let province = DestinationName("province")
+    let (old, new) = (DestinationReports(board: board), DestinationReports(board: board))
+    old.destination(province, changedTo: "name-unknown")
+    #expect(try part("province").fault == "name-unknown")
+    old.end()
+    new.destination(province, changedTo: nil)
+    // It hung in the resolver until now.
+    old.destination(province, changedTo: "timeout")
+    #expect(try part("province").fault == nil)
+    #expect(count() == 2)
+    #expect(ring.take(atMost: 0).events.count == 2)
+  }
+
   @Test("A fault of the agent's own is listed while it lasts, behind everything else")
   func own() throws {
     board.own("control", changedTo: nil)
