@@ -198,6 +198,7 @@ final class Agent {
     Self.wait(atMost: Self.busStopSeconds) { milliseconds in
       endingBuses.allSatisfy { $0.waitForEnd(atMost: Double(milliseconds) / 1000) }
     }
+    for bus in endingBuses where !bus.waitForEnd(atMost: 0) { bus.intake.close(at: clock.now()) }
     // Where a stop was asked for meanwhile, it waits for those that have not ended.
     let isStopping = Signals.isStopPending
     uplinks.removeAll { uplink in
