@@ -5,7 +5,16 @@ import Testing
 /// What is absent when the agent starts.
 @Suite("Starting with half a site", .ownThread)
 struct HealingTests {
-  @Test("An absent port, broker and ca file are each named in health, and heal without a restart")
+  /// What `edge-agent status` prints, and its exit.
+  private func status(_ rig: Rig) throws -> (text: String, exit: Int32) {
+    let asking = try ChildProcess(Programs.agent, ["status", "-c", rig.path + "/agent.yaml"])
+    let exit = try asking.waitForEnd()
+    return (asking.output, exit)
+  }
+
+  @Test(
+    "An absent port, broker and ca file are each named in health and status, and heal by themselves"
+  )
   func absentAtStart() throws {
     let place = try TemporaryDirectory()
     let port = place.path + "/COM1"
@@ -44,13 +53,27 @@ struct HealingTests {
       let health = rig.health()
       return faults.allSatisfy(health.contains) && health.contains("\"healthy\":false")
     }
+    let degraded = try status(rig)
+    #expect(degraded.exit == 1)
+    let rows = [
+      ("bus/line", "open \(port): No such file or directory"), ("destination/away", "refused"),
+      ("destination/group", "ca-file-missing"),
+    ]
+    for (part, word) in rows {
+      let isNamed = degraded.text.split(separator: "\n").contains {
+        $0.hasPrefix(part + " ") && $0.contains(word)
+      }
+      #expect(isNamed, "\(part) in \(degraded.text)")
+    }
     try away.start()
-    try FileManager.default.moveItem(atPath: authority + ".later", toPath: authority)
+    // Its subscriber is there before the agent can be: a broker keeps nothing for one it never saw.
     try group.start()
+    try FileManager.default.moveItem(atPath: authority + ".later", toPath: authority)
     try agent.waitUntilItPrints("destination group: ok")
     try agent.waitUntilItPrints("destination away: ok")
     try agent.waitUntilItPrints("bus line: ok")
     try waitUntil("health says so: \(rig.health())") { rig.health().contains("\"healthy\":true") }
+    #expect(try status(rig).exit == 0)
     #expect(agent.isRunning)
     for account in [try rig.finish(), try group.account(truth: rig.truth)] {
       #expect(account.problems == [])
