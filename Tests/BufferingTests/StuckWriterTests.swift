@@ -41,6 +41,44 @@ struct StuckWriterTests {
     try waitUntil("its end is no fault") { writer.heartbeat.lateness(at: 1 << 60) == nil }
   }
 
+  @Test("A change that was given up is not taken for the next one when it is done at last")
+  func lateChange() throws {
+    let settings = StoreUnderTest.settings()
+    let writer = try JournalWriter(
+      settings, storage: disk, lock: nil, ring: SampleRing(), clock: clock, observer: StoreFaults())
+    try writer.start()
+    func change(_ definitions: String) -> JournalChange {
+      JournalChange(destinations: settings.destinations, definitions: Array(definitions.utf8))
+    }
+    #expect(writer.apply(change("a"), within: patienceSeconds))
+    let syncsBefore = disk.count(of: .sync)
+    #expect(writer.apply(change("b"), within: patienceSeconds))
+    let syncs = disk.count(of: .sync) - syncsBefore
+    try #require(syncs > 0)
+
+    // The next change hangs at its first sync, and so does the one after it.
+    let gates = [1: Monitor(false), syncs + 1: Monitor(false)]
+    holdSync(1, gates)
+    #expect(!writer.apply(change("c"), within: 0.2))
+    let isDone = writer.apply(change("d"), within: 1) {
+      gates[1]?.update { $0 = true }
+      return false
+    }
+    #expect(!isDone, "it hangs")
+    gates[syncs + 1]?.update { $0 = true }
+    #expect(writer.apply(change("e"), within: patienceSeconds))
+    #expect(writer.flush(within: patienceSeconds, reason: "SIGTERM"))
+    #expect(writer.seal(within: patienceSeconds))
+  }
+
+  /// From the sync that comes as the `number`-th on, those that have a gate wait for it.
+  private func holdSync(_ number: Int, _ gates: [Int: Monitor<Bool>]) {
+    disk.before(.sync) { [self] in
+      _ = gates[number]?.wait(atMost: patienceSeconds) { $0 ? true : nil }
+      holdSync(number + 1, gates)
+    }
+  }
+
   private func accept(by writer: JournalWriter) {
     clock.advance(by: 1000)
     writer.ring.accept(

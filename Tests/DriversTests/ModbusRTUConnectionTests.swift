@@ -118,6 +118,29 @@ struct ModbusRTUConnectionTests {
     #expect(connection.lateAnswers == 1)
   }
 
+  @Test("A late exception to a request of another length is not taken for the current one's")
+  func doubtsALateException() throws {
+    let slave = try ScriptedLine { request in
+      switch request.number {
+      case 0: []
+      // The unit gets to the first request only now.
+      case 1: [.send(request.exception(6)), .pause(milliseconds: 60), .send(request.registers(5))]
+      default: [.send(request.exception(2))]
+      }
+    }
+    defer { slave.stop() }
+    var connection = try ModbusRTUConnection.open(line(slave.path))
+    let longer = ReadRequest(table: .holding, address: 20, count: 3)
+    #expect(throws: TransactionError.timeout(brokeOff: false)) {
+      _ = try connection.read(longer, unit: 3, timeout: .milliseconds(30))
+    }
+    #expect(try connection.read(request, unit: 3, timeout: enough) == .values([5, 5]))
+    #expect(connection.lateAnswers == 1)
+    let start = ContinuousClock.now
+    #expect(try connection.read(request, unit: 3, timeout: enough) == .exception(2))
+    #expect(start.duration(to: .now) < enough / 2, "nothing is late any more")
+  }
+
   @Test("A late answer of another unit is not taken for the current one, and is counted")
   func passesOverAnotherUnitsLateAnswer() throws {
     let slave = try ScriptedLine { request in

@@ -101,6 +101,29 @@ struct ModbusRTUReceptionTests {
     #expect(reception.answer == .values(values))
   }
 
+  @Test(
+    "An exception that may be late counts only if no other answer comes", arguments: [1, 5, 100])
+  func doubtsExceptions(_ piece: Int) {
+    let exception = ModbusRTUFrame(unit: 3, pdu: [0x83, 6]).bytes
+    let longer = AnswerShape(unit: 3, function: 3, dataLength: 6)
+    var found = reception(exception + good, late: [longer], piece: piece)
+    #expect(found.answer == .values([7, 8]))
+    #expect(found.takeLate() == [longer])
+    found = reception(exception + exception, late: [longer], piece: piece)
+    #expect(found.answer == .exception(6))
+    #expect(found.takeLate() == [longer])
+    found = reception(exception, late: [longer], piece: piece)
+    #expect(found.answer == nil)
+    #expect(found.isEmpty, "the time goes on")
+    #expect(found.doubtedAnswer == .exception(6))
+    for other in [
+      AnswerShape(unit: 4, function: 3, dataLength: 6),
+      AnswerShape(unit: 3, function: 4, dataLength: 6),
+    ] {
+      #expect(reception(exception, late: [other], piece: piece).answer == .exception(6))
+    }
+  }
+
   @Test("An exception is an answer; a damaged one is not")
   func readsExceptions() {
     let exception = ModbusRTUFrame(unit: 3, pdu: [0x83, 2]).bytes

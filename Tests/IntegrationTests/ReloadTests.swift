@@ -22,8 +22,12 @@ struct ReloadTests {
     try #require(changed != original)
     var before: Counts?
     for round in 1...50 {
-      // The first round opens what stays open from then on, such as the cursor's files.
-      if round == 4 { before = try Counts(of: agent) }
+      // The first round opens what stays open from then on, such as the cursor's files. Threads of
+      // buses begin a little later than "reloaded" is said.
+      if round == 4 {
+        try waitUntil("each bus has its thread") { try Counts(of: agent).busThreads == 16 }
+        before = try Counts(of: agent)
+      }
       let configuration =
         switch round % 3 {
         case 0: original
@@ -41,7 +45,8 @@ struct ReloadTests {
     }
     let first = try #require(before)
     try waitUntil("no thread is left: \(first), \((try? Counts(of: agent)) as Any)") {
-      try Counts(of: agent).threads <= first.threads + 2
+      let now = try Counts(of: agent)
+      return now.busThreads == 16 && now.threads <= first.threads + 2
     }
     try waitUntil("no descriptor is left: \(first), \((try? Counts(of: agent)) as Any)") {
       // A segment more or less is open at any moment; 34 reloads that leak leave more.
@@ -58,11 +63,53 @@ struct ReloadTests {
     #expect(account.number("truth", "invented") == 0)
     #expect(account.problems == [])
   }
+
+  @Test(
+    "A bus that is replaced while it hangs tells nothing more; a gap says what is missing"
+  )
+  func whileABusHangs() throws {
+    let rig = try Rig(
+      scenario: """
+        seed: 5
+        stations:
+          station: { port: 15000, timeout: 12s }
+        devices:
+          sensor:
+            { station: station, unit: 1, every: 1s,
+              points: { door: { discrete: 0, signal: { duty: { period: 20s, on: 50% } } } } }
+        faults:
+          - { device: sensor, from: 3s, to: 4s, kind: silent }
+
+        """, stations: 1)
+    try rig.startAll()
+    let agent = try #require(rig.agent)
+    try agent.waitUntilItPrints("device sensor: ok")
+    try waitUntil("it is asked and silent") { text(of: rig.truth).contains("silent") }
+    let asked = ContinuousClock.now
+    let path = rig.path + "/agent.yaml"
+    let changed = text(of: path).replacingOccurrences(of: "timeout: 12s", with: "timeout: 13s")
+    try #require(changed != text(of: path))
+    try write(changed, to: path)
+    agent.send(SIGHUP)
+    try waitUntil("reloaded") { agent.errors.contains("reloaded") }
+    // Until the old bus's time-out is over.
+    reach(asked + .seconds(14))
+    #expect(rig.health().contains("\"healthy\":true"), "\(rig.health())")
+    let account = try rig.finish()
+    #expect(account.problems == [])
+    #expect(account.number("out-of-order", "count") == 0)
+    #expect(account.number("truth", "lost") == 0)
+    #expect(account.number("truth", "invented") == 0)
+    let gaps = account.list("time-gaps").compactMap { $0["reason"] as? String }
+    #expect(gaps == ["not-read"])
+  }
 }
 
 /// What a process has open.
 struct Counts {
   var threads: Int
+  /// Those of them that read a bus.
+  var busThreads: Int
   var descriptors: Int
   var anonymousKiB: Int
 
@@ -75,6 +122,8 @@ struct Counts {
     }
     threads = field("Threads")
     anonymousKiB = field("RssAnon")
+    let tasks = try FileManager.default.contentsOfDirectory(atPath: process + "/task")
+    busThreads = tasks.count { text(of: process + "/task/\($0)/comm").hasPrefix("modbus ") }
     descriptors = try FileManager.default.contentsOfDirectory(atPath: process + "/fd").count
   }
 }

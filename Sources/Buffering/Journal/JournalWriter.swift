@@ -103,7 +103,7 @@ public final class JournalWriter: Sendable {
   public func apply(
     _ wanted: JournalChange, within seconds: Double, unless isGivenUp: () -> Bool = { false }
   ) -> Bool {
-    change.update { $0 = ChangeRequest(wanted: wanted) }
+    change.update { $0 = ChangeRequest(number: $0.number + 1, wanted: wanted) }
     ring.nudge()
     let deadline = ContinuousClock.now + .seconds(seconds)
     while true {
@@ -132,6 +132,8 @@ public final class JournalWriter: Sendable {
 
 /// A change that somebody waits for, and what became of it.
 struct ChangeRequest {
+  /// Tells the answer to this request from a late one to the request before it.
+  var number = 0
   var wanted: JournalChange?
   var isDone: Bool?
 }

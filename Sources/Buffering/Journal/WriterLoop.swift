@@ -95,14 +95,17 @@ struct WriterLoop {
   }
 
   private mutating func apply(_ changes: Monitor<ChangeRequest>) {
-    let wanted: JournalChange? = changes.withLock { $0.wanted.take() }
+    let (wanted, number) = changes.withLock { ($0.wanted.take(), $0.number) }
     guard let wanted else { return }
+    func tell(_ isDone: Bool) {
+      changes.update { if $0.number == number { $0.isDone = isDone } }
+    }
     do throws(AppendError) {
       try store.apply(wanted)
-      changes.update { $0.isDone = true }
+      tell(true)
     } catch {
       change(to: "\(error)")
-      changes.update { $0.isDone = false }
+      tell(false)
     }
   }
 

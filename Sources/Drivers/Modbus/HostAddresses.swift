@@ -3,11 +3,20 @@ internal import Glibc
 /// The numeric addresses of a host, in the resolver's order of preference.
 ///
 /// libmodbus resolves names too, but reports one that does not exist as a refused connection.
-/// Blocks as long as the system's resolver does; a numeric `host` is not looked up.
-func numericAddresses(ofHost host: String) throws(ConnectError) -> [String] {
+/// Blocks as long as the system's resolver does.
+func resolvedAddresses(ofHost host: String) throws(ConnectError) -> [String] {
+  try addresses(ofHost: host, flags: AI_ADDRCONFIG)
+}
+
+/// `host` if it is an address, as the system prints it; `nil` for a name. Never blocks.
+func numericAddress(_ host: String) -> String? {
+  (try? addresses(ofHost: host, flags: AI_NUMERICHOST))?.first
+}
+
+private func addresses(ofHost host: String, flags: Int32) throws(ConnectError) -> [String] {
   var hints = addrinfo()
   hints.ai_socktype = Int32(SOCK_STREAM.rawValue)
-  hints.ai_flags = AI_ADDRCONFIG
+  hints.ai_flags = flags
   var list: UnsafeMutablePointer<addrinfo>?
   let code = getaddrinfo(host, nil, &hints, &list)
   guard code == 0 else {

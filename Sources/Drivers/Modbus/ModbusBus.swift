@@ -30,9 +30,8 @@ public actor ModbusBus {
   private let heartbeat: Heartbeat
   private let executor: ThreadExecutor
   private let counts = Monitor(ModbusBusCounters())
+  private let lookup: HostLookup
   private var connection: ModbusConnection?
-  /// The 2 s of a connection attempt, and what a board may need that is busy with other things.
-  private static let graceMilliseconds: Int64 = 5_000
 
   /// Makes a bus that hands what it reads to `sink`, and tells `heartbeat` that it still turns.
   /// Fails only when the process may have no more threads. SIGPIPE need not be ignored.
@@ -40,6 +39,16 @@ public actor ModbusBus {
     definition: ModbusBusDefinition, sink: any SampleSink, clock: any TimeSource,
     heartbeat: Heartbeat? = nil
   ) throws(SystemError) {
+    try self.init(
+      definition: definition, sink: sink, clock: clock, heartbeat: heartbeat, lookup: HostLookup())
+  }
+
+  /// Makes a bus that finds its host by `lookup`.
+  init(
+    definition: ModbusBusDefinition, sink: any SampleSink, clock: any TimeSource,
+    heartbeat: Heartbeat?, lookup: HostLookup
+  ) throws(SystemError) {
+    self.lookup = lookup
     self.heartbeat = heartbeat ?? Heartbeat(name: definition.name)
     self.definition = definition
     self.sink = sink
@@ -56,22 +65,21 @@ public actor ModbusBus {
   public nonisolated var counters: ModbusBusCounters { counts.withLock { $0 } }
 
   /// Polls until its task is cancelled, which it notices between transactions and while it sleeps:
-  /// within the bus's time-out and what an answer takes on a serial line, or the 2 s of a
-  /// connection attempt, plus what the system's resolver takes for a host name. The connection is
-  /// closed when it returns.
+  /// within the bus's time-out and what an answer takes on a serial line, or the 4 s of a lookup
+  /// and a connection attempt. The connection is closed when it returns.
   public func run() async {
     var state = ModbusBusStateMachine(definition, start: clock.now().monotonic)
     defer { heartbeat.rest() }
     while !Task.isCancelled {
       let now = clock.now()
-      heartbeat.turn(nextWithin: workMilliseconds)
+      heartbeat.turn(nextWithin: definition.workMilliseconds)
       switch state.next(at: now) {
       case .connect: connect(&state)
       case .ask(let turn): perform(turn, &state)
       case .sleep(let time):
         deliver(&state)
         let pause = time - now.monotonic
-        heartbeat.turn(nextWithin: max(0, pause) + workMilliseconds)
+        heartbeat.turn(nextWithin: max(0, pause) + definition.workMilliseconds)
         await sleep(milliseconds: pause)
       }
       if !state.isOpen { connection = nil }
@@ -80,15 +88,9 @@ public actor ModbusBus {
     connection = nil
   }
 
-  /// How long a turn of the loop may take beside its sleep. On a serial line an answer that does
-  /// not end and what is read away before the next request take some time-outs more than the one.
-  private var workMilliseconds: Int64 {
-    Self.graceMilliseconds + 4 * Int64(definition.timeoutMilliseconds)
-  }
-
   private func connect(_ state: inout ModbusBusStateMachine) {
     do throws(ConnectError) {
-      connection = try ModbusConnection.open(definition.endpoint)
+      connection = try ModbusConnection.open(definition.endpoint, lookup: lookup)
       state.connected(at: clock.now())
       counts.withLock { $0.connects += 1 }
     } catch {
@@ -138,5 +140,23 @@ public actor ModbusBus {
     let pause = Duration.milliseconds(max(Int64(1), milliseconds))
     // Fails only when cancelled, which the caller looks at next.
     try? await Task.sleep(for: pause, clock: .continuous)
+  }
+}
+
+extension ModbusBusDefinition {
+  /// The 4 s of a lookup and a connection attempt, and what a board may need that is busy with
+  /// other things.
+  private static let graceMilliseconds: Int64 = 7_000
+
+  /// How long a turn of the bus's loop may take beside its sleep. On a serial line an answer that
+  /// does not end and what is read away before the next request take some time-outs more than the
+  /// one, and all of that the time it takes at the line's speed.
+  var workMilliseconds: Int64 {
+    var time = Self.graceMilliseconds + 4 * timeoutMilliseconds
+    if case .rtu(let line) = endpoint {
+      let characters = ModbusRTUFrame.requestLength + ModbusRTUReception.maximumBytes
+      time += line.microseconds(ofCharacters: characters) / 1000
+    }
+    return time
   }
 }

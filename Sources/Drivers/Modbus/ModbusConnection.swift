@@ -5,10 +5,13 @@ struct ModbusConnection: ~Copyable {
   private var rtu: ModbusRTUConnection?
 
   /// Opens the bus's way to its units; blocks until it is open or its deadline.
-  static func open(_ endpoint: ModbusEndpoint) throws(ConnectError) -> ModbusConnection {
+  static func open(
+    _ endpoint: ModbusEndpoint, lookup: HostLookup
+  ) throws(ConnectError) -> ModbusConnection {
     switch endpoint {
     case .tcp(let host, let port):
-      ModbusConnection(tcp: try ModbusTCPConnection.open(host: host, port: port), rtu: nil)
+      ModbusConnection(
+        tcp: try ModbusTCPConnection.open(host: host, port: port, lookup: lookup), rtu: nil)
     case .rtu(let line):
       ModbusConnection(tcp: nil, rtu: try ModbusRTUConnection.open(line))
     }

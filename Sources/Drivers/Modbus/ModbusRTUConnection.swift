@@ -109,6 +109,7 @@ struct ModbusRTUConnection: ~Copyable {
       recordLate(reception.takeLate())
       if let answer = reception.answer { return answer }
     }
+    if let answer = reception.doubtedAnswer { return answer }
     throw reception.failure
   }
 

@@ -24,6 +24,7 @@ struct ModbusRTUReception: Sendable {
   /// The answer, once it is whole.
   private(set) var answer: ReadAnswer?
   private var late: [AnswerShape] = []
+  private var doubted: (answer: ReadAnswer, shape: AnswerShape)?
 
   /// Waits for the answer to a request that was sent as `sent`.
   init(_ request: ReadRequest, unit: UInt8, sent: [UInt8]) {
@@ -46,6 +47,10 @@ struct ModbusRTUReception: Sendable {
     return received.count >= expectedLength ? .wrongChecksum : .timeout(brokeOff: false)
   }
 
+  /// An exception that is the answer if no other comes: it may also be the late one to another
+  /// request, because exceptions look alike whatever was asked.
+  var doubtedAnswer: ReadAnswer? { doubted?.answer }
+
   private var expectedLength: Int {
     let isException = received.starts(with: [unit, request.exceptionFunction])
     return ModbusRTUFrame.answerOverhead + (isException ? 0 : request.dataLength)
@@ -59,15 +64,43 @@ struct ModbusRTUReception: Sendable {
       // An echo can have an answer's form: that of a request for 3 bytes of bits from 768 on.
       if received.starts(with: sent) { received.removeFirst(sent.count) }
     }
-    answer = answer(at: 0)
+    search(lateShapes)
+    if doubted == nil, case .exception? = answer,
+      let other = lateShapes.first(where: { isAnsweredAlike($0) })
+    {
+      doubted = answer.map { ($0, other) }
+      answer = nil
+      search(lateShapes)
+    }
+    guard answer != nil, let doubted else { return }
+    late.append(doubted.shape)
+    self.doubted = nil
+  }
+
+  /// Whether an exception to the request of this shape looks like one to ours. A like request is
+  /// not asked while that may come.
+  private func isAnsweredAlike(_ shape: AnswerShape) -> Bool {
+    shape.unit == unit && shape.function == request.table.readFunction
+      && shape.dataLength != request.dataLength
+  }
+
+  /// Looks for the answer in what is not explained yet, and removes what it has explained.
+  private mutating func search(_ lateShapes: Set<AnswerShape>) {
+    take(at: 0)
     while answer == nil, let frame = ModbusRTUFrame(atStartOf: received[...]),
       let shape = lateShapes.first(where: { $0.matches(frame) })
     {
       late.append(shape)
       received.removeFirst(frame.bytes.count)
-      answer = answer(at: 0)
+      take(at: 0)
     }
-    for start in received.indices where answer == nil { answer = answer(at: start) }
+    for start in received.indices where answer == nil { take(at: start) }
+  }
+
+  private mutating func take(at start: Int) {
+    guard let (found, length) = answer(at: start) else { return }
+    answer = found
+    received.removeFirst(start + length)
   }
 
   /// The late answers that came since the last call; nothing was taken of them.
@@ -76,7 +109,7 @@ struct ModbusRTUReception: Sendable {
     return late
   }
 
-  private func answer(at start: Int) -> ReadAnswer? {
+  private func answer(at start: Int) -> (ReadAnswer, length: Int)? {
     let bytes = received.dropFirst(start)
     let length: Int
     if bytes.starts(with: [unit, request.table.readFunction, UInt8(request.dataLength)]) {
@@ -89,7 +122,7 @@ struct ModbusRTUReception: Sendable {
     guard bytes.count >= length, let frame = ModbusRTUFrame(bytes.prefix(length)) else {
       return nil
     }
-    return try? request.answer(from: frame.pdu)
+    return (try? request.answer(from: frame.pdu)).map { ($0, length) }
   }
 
   /// What is wrong with a whole frame that is not the answer.

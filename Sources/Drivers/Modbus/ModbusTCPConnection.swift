@@ -34,10 +34,12 @@ struct ModbusTCPConnection: ~Copyable {
     modbus_free(context)
   }
 
-  /// Connects to the first address of `host` that answers, within `connectTimeout` and the time
-  /// that the system's resolver takes.
-  static func open(host: String, port: UInt16) throws(ConnectError) -> ModbusTCPConnection {
-    let addresses = try numericAddresses(ofHost: host)
+  /// Connects to the first address of `host` that answers, within `connectTimeout` and that of the
+  /// lookup.
+  static func open(
+    host: String, port: UInt16, lookup: HostLookup = HostLookup()
+  ) throws(ConnectError) -> ModbusTCPConnection {
+    let addresses = try lookup.addresses(of: host)
     let deadline = ContinuousClock.now + connectTimeout
     var failure = ConnectError.unresolved(host: host, reason: "no address")
     for (index, address) in addresses.enumerated() {

@@ -38,6 +38,8 @@ final class Agent {
   private static let controlStopSeconds = 0.05
   /// A reload waits so long for the store to keep the new definitions; then nothing is changed.
   private static let changeSeconds = 5.0
+  /// A reload waits so long at most for an answer that a bus to be replaced has asked for.
+  private static let busEndSeconds = 5.0
   /// How late a reload may notice that a stop was asked for.
   private static let stopLookMilliseconds = 50
 
@@ -200,9 +202,12 @@ final class Agent {
     Self.wait(atMost: Double(Self.uplinkStopMilliseconds) / 1000) { milliseconds in
       endingUplinks.allSatisfy { $0.waitForEnd(atMostMilliseconds: milliseconds) }
     }
-    Self.wait(atMost: Self.busStopSeconds) { milliseconds in
+    let timeout = endingBuses.map(\.definition.timeoutMilliseconds).max() ?? 0
+    let busSeconds = min(Self.busStopSeconds + Double(timeout) / 1000, Self.busEndSeconds)
+    Self.wait(atMost: busSeconds) { milliseconds in
       endingBuses.allSatisfy { $0.waitForEnd(atMost: Double(milliseconds) / 1000) }
     }
+    for bus in endingBuses where !bus.waitForEnd(atMost: 0) { bus.intake.close(at: clock.now()) }
     // Where a stop was asked for meanwhile, it waits for those that have not ended.
     let isStopping = Signals.isStopPending
     uplinks.removeAll { uplink in

@@ -4,24 +4,58 @@ internal import Telemetry
 
 /// Where a bus hands over what it reads: adds which definitions its points go by.
 final class BusIntake: SampleSink {
-  private let board: HealthBoard
-  private let definitions: Monitor<UInt32>
+  private struct State {
+    var definitions: UInt32
+    /// Wall time of each device's newest sample; before the first, of the beginning.
+    var newest: [String: Int64]
+    var isClosed = false
+  }
 
-  init(board: HealthBoard, definitions: UInt32) {
+  private let board: HealthBoard
+  private let state: Monitor<State>
+
+  /// - Parameter start: Wall time from which on the devices are read.
+  init(board: HealthBoard, devices: [String], definitions: UInt32, start: Int64) {
     self.board = board
-    self.definitions = Monitor(definitions)
+    let newest = Dictionary(devices.map { ($0, start) }, uniquingKeysWith: { first, _ in first })
+    state = Monitor(State(definitions: definitions, newest: newest))
   }
 
   /// From now on the bus's points are described by other definitions; its own have not changed.
   func use(definitions digest: UInt32) {
-    definitions.update { $0 = digest }
+    state.update { $0.definitions = digest }
   }
+
+  /// From now on another bus stands in for this one, which hangs. What it tells yet would come
+  /// between, after or against what the other tells, so it is dropped, and a gap accounts for it.
+  func close(at now: Timestamp) {
+    let newest: [String: Int64] = state.withLock { state in
+      defer { state.isClosed = true }
+      return state.isClosed ? [:] : state.newest
+    }
+    for (device, newest) in newest.sorted(by: { $0.key < $1.key }) where newest < now.wall {
+      let gap = GapDetail(
+        stream: .data, span: .time(from: newest + 1, to: now.wall), reason: .notRead)
+      board.accept(Event(time: now, severity: .warning, source: device, detail: .gap(gap)))
+    }
+  }
+
+  // Both hand over under the lock: once `close` returns, nothing is on its way any more.
 
   func accept(_ sample: Sample) {
-    board.accept(sample, definitions: definitions.withLock { $0 })
+    state.withLock { state in
+      guard !state.isClosed else { return }
+      state.newest[sample.device.name] = sample.time.wall
+      board.accept(sample, definitions: state.definitions)
+    }
   }
 
-  func accept(_ event: Event) { board.accept(event) }
+  func accept(_ event: Event) {
+    state.withLock { state in
+      guard !state.isClosed else { return }
+      board.accept(event)
+    }
+  }
 }
 
 /// A bus at work. It is made again, ever more slowly, as long as it can't be made.
@@ -42,7 +76,9 @@ final class BusPart: Sendable {
     definitions: UInt32
   ) {
     self.definition = definition
-    let intake = BusIntake(board: board, definitions: definitions)
+    let intake = BusIntake(
+      board: board, devices: definition.devices.map(\.name), definitions: definitions,
+      start: clock.now().wall)
     self.intake = intake
     let heartbeat = Heartbeat(name: definition.name)
     self.heartbeat = heartbeat
