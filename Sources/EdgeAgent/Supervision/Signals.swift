@@ -34,8 +34,8 @@ enum Signals {
     return try start()
   }
 
-  /// Lets the next one that asks for the end end the process at once. There is nothing to reload any
-  /// more: SIGHUP stays masked, or it would cost what is being flushed.
+  /// Lets the next one that asks for the end end the process at once. There is nothing to reload
+  /// any more: SIGHUP stays masked, or it would cost what is being flushed.
   static func unmask() { unmask([SIGTERM, SIGINT]) }
 
   /// Blocks until one arrives; `nil` if none does in time.
