@@ -44,8 +44,8 @@ public final class MQTTConnection {
     case 0, MOSQ_ERR_CONN_PENDING.rawValue:
       isOpening = true
     case MOSQ_ERR_TLS.rawValue:
-      // A broker nearby may refuse before the call returns.
-      throw inbox.socketError(ECONNRESET)
+      // Nobody can have answered yet: a host nearby refused before the call returned.
+      throw .socket(SystemError(call: "connect", subject: address, code: ECONNREFUSED))
     case MOSQ_ERR_EAI.rawValue:
       throw .nameUnknown(host: settings.host)
     case MOSQ_ERR_ERRNO.rawValue:
@@ -270,8 +270,23 @@ extension MQTTConnection {
   private static func pendingError(of socket: Int32, _ address: String) -> SystemError? {
     var code: Int32 = 0
     var size = socklen_t(MemoryLayout<Int32>.size)
-    guard getsockopt(socket, SOL_SOCKET, SO_ERROR, &code, &size) == 0, code != 0 else { return nil }
-    return SystemError(call: "connect", subject: address, code: code)
+    guard getsockopt(socket, SOL_SOCKET, SO_ERROR, &code, &size) == 0 else { return nil }
+    if code == 0, !hasPeer(socket) {
+      // OpenSSL's first write took the error with it. Only a host nearby refuses so soon.
+      code = ECONNREFUSED
+    }
+    return code == 0 ? nil : SystemError(call: "connect", subject: address, code: code)
+  }
+
+  /// Whether a socket is connected.
+  private static func hasPeer(_ socket: Int32) -> Bool {
+    var address = sockaddr_storage()
+    var size = socklen_t(MemoryLayout<sockaddr_storage>.size)
+    return withUnsafeMutablePointer(to: &address) { pointer in
+      pointer.withMemoryRebound(to: sockaddr.self, capacity: 1) {
+        getpeername(socket, $0, &size) == 0
+      }
+    }
   }
 }
 

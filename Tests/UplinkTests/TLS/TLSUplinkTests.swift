@@ -126,6 +126,16 @@ struct TLSUplinkTests {
     }
   }
 
+  @Test("Where nobody listens the word is the same as without TLS")
+  func absentBroker() throws {
+    let site = try SecureSite()
+    let destination = try site.destination()
+    try destination.start()
+    try destination.wait(for: "refused")
+    #expect(destination.observer.faults.filter { $0 != "refused" } == [])
+    try destination.stopAndWait()
+  }
+
   @Test("An authority that is not the broker's is told from a good one, and its file heals")
   func wrongAuthority() throws {
     let site = try SecureSite()
