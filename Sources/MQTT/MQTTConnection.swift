@@ -44,7 +44,9 @@ public final class MQTTConnection {
     case 0, MOSQ_ERR_CONN_PENDING.rawValue:
       isOpening = true
     case MOSQ_ERR_TLS.rawValue:
-      // Nobody can have answered yet: a host nearby refused before the call returned.
+      // A broker nearby may refuse, or answer, before the call returns.
+      let error = inbox.socketError(ECONNRESET)
+      guard case .tls(.notSpoken) = error else { throw error }
       throw .socket(SystemError(call: "connect", subject: address, code: ECONNREFUSED))
     case MOSQ_ERR_EAI.rawValue:
       throw .nameUnknown(host: settings.host)
