@@ -18,6 +18,7 @@ public final class SimulatedDisk: Storage {
     var callsBefore: Int
     var code: Int32
     var isLasting: Bool
+    var folder: String
   }
 
   fileprivate struct State {
@@ -39,11 +40,15 @@ public final class SimulatedDisk: Storage {
   public var isDurable: Bool { true }
 
   /// Lets `call` fail with `code` after it has succeeded `callsBefore` more times: once, or from
-  /// then on until `heal`.
-  public func fail(_ call: Call, after callsBefore: Int = 0, code: Int32, lasting: Bool = false) {
+  /// then on until `heal`. Only calls on files in `folder`, where one is given.
+  public func fail(
+    _ call: Call, after callsBefore: Int = 0, code: Int32, lasting: Bool = false,
+    in folder: String = ""
+  ) {
     state.withLock {
       $0.failures.append(
-        Failure(call: call, callsBefore: callsBefore, code: code, isLasting: lasting))
+        Failure(
+          call: call, callsBefore: callsBefore, code: code, isLasting: lasting, folder: folder))
     }
   }
 
@@ -107,6 +112,8 @@ public final class SimulatedDisk: Storage {
     let code: Int32? = state.withLock { state in
       state.counts[call, default: 0] += 1
       for index in state.failures.indices where state.failures[index].call == call {
+        let folder = state.failures[index].folder
+        guard folder.isEmpty || path.contains("/\(folder)/") else { continue }
         if state.failures[index].callsBefore > 0 {
           state.failures[index].callsBefore -= 1
           continue

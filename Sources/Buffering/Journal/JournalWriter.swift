@@ -71,7 +71,8 @@ public final class JournalWriter: Sendable {
 
   init(
     _ settings: JournalSettings, storage: any Storage, lock: StoreLock?, ring: SampleRing,
-    clock: any TimeSource, observer: any StoreObserver
+    clock: any TimeSource, observer: any StoreObserver,
+    cursorSeconds: Double = JournalWriter.cursorSeconds
   ) throws(JournalError) {
     let store = try JournalStore(settings, storage: storage, clock: clock)
     journal = store.journal
@@ -81,7 +82,7 @@ public final class JournalWriter: Sendable {
       WriterLoop(
         store: store, ring: ring, clock: clock, observer: observer, boot: settings.boot,
         commitSeconds: Double(settings.commitMilliseconds) / 1000,
-        cursorSeconds: Self.cursorSeconds, retrySeconds: Self.retrySeconds))
+        cursorSeconds: cursorSeconds, retrySeconds: Self.retrySeconds))
   }
 
   /// Begins to write.

@@ -21,6 +21,8 @@ struct WriterLoop {
   /// ring's bound holds for all.
   private var held: [DefinedSample] = []
   private var fault: String?
+  /// Why the cursors could not be saved the last time; it holds until they can.
+  private var cursorFault: String?
 
   init(
     store: JournalStore, ring: SampleRing, clock: any TimeSource, observer: any StoreObserver,
@@ -82,16 +84,27 @@ struct WriterLoop {
         commitDue = nil
         try store.commit()
       }
-      if cursorsDue <= .now {
-        cursorsDue = .now + .seconds(cursorSeconds)
-        if store.journal.takeNewAcknowledgements() { try store.saveCursors() }
-      }
+      saveCursorsWhenDue()
       if let error = store.journal.takeReadFailure() { throw .storage(error) }
-      change(to: nil)
+      change(to: cursorFault)
     } catch {
       change(to: "\(error)")
     }
     store.journal.wakeReaders()
+  }
+
+  /// Batches may go on into files that are open while nothing new can be made beside them, on a
+  /// full disk or in a directory that somebody deleted.
+  private mutating func saveCursorsWhenDue() {
+    guard cursorsDue <= .now else { return }
+    cursorsDue = .now + .seconds(cursorSeconds)
+    guard store.journal.takeNewAcknowledgements() || cursorFault != nil else { return }
+    do throws(AppendError) {
+      try store.saveCursors()
+      cursorFault = nil
+    } catch {
+      cursorFault = "\(error)"
+    }
   }
 
   private mutating func apply(_ changes: Monitor<ChangeRequest>) {

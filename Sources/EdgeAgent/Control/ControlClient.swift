@@ -8,6 +8,8 @@ enum ControlFailure: Error, Equatable, CustomStringConvertible {
   case notThere(path: String)
   /// The socket is there and this user may not use it.
   case permissionDenied(path: String)
+  /// What is there is no socket.
+  case noSocket(path: String)
   /// The socket is there and nobody listens on it: the agent was killed.
   case abandoned(path: String)
   /// Somebody listens and does not answer in time.
@@ -22,6 +24,7 @@ enum ControlFailure: Error, Equatable, CustomStringConvertible {
     case .notThere(let path): "not running: there is no socket \(path)"
     case .permissionDenied(let path):
       "can't ask: permission denied for \(path); ask as root or as a member of its group"
+    case .noSocket(let path): "can't ask: \(path) is no socket"
     case .abandoned(let path):
       "not running: nobody listens at \(path), the agent did not end in order"
     case .noAnswer(let path, let seconds):
@@ -123,11 +126,16 @@ struct ControlClient {
       descriptor, SOL_SOCKET, option, &time, socklen_t(MemoryLayout<timeval>.size))
   }
 
+  private var isSocket: Bool {
+    var status = stat()
+    return stat(path, &status) == 0 && status.st_mode & S_IFMT == S_IFSOCK
+  }
+
   private func failure(of error: SystemError) -> ControlFailure {
     switch error.code {
     case ENOENT, ENOTDIR: .notThere(path: path)
     case EACCES, EPERM: .permissionDenied(path: path)
-    case ECONNREFUSED: .abandoned(path: path)
+    case ECONNREFUSED: isSocket ? .abandoned(path: path) : .noSocket(path: path)
     case EAGAIN: .noAnswer(path: path, seconds: Self.patienceSeconds)
     default: .system(error)
     }

@@ -105,6 +105,7 @@ final class Agent {
     _ = apply(change)
     configuration = new
     board.configure(new, renewing: difference)
+    renewLog(of: difference)
     for bus in buses { bus.intake.use(definitions: change.definitionsDigest) }
     beginUplinks(difference.beginningUplinks)
     beginBuses(difference.beginningBuses)
@@ -171,6 +172,14 @@ final class Agent {
     board.onChange {
       for uplink in running { uplink.healthChanged() }
     }
+  }
+
+  private func renewLog(of difference: ConfigurationDifference) {
+    let buses = configuration.buses.filter { difference.beginningBuses.contains($0.name) }
+    Log.renew(
+      buses.map { .part("bus \($0.name)") }
+        + buses.flatMap(\.devices).map { .part("device \($0.name)") }
+        + difference.beginningUplinks.map { .part("destination \($0)") })
   }
 
   private func tellStatus() {

@@ -58,6 +58,9 @@ enum Log {
     for line in lines { write(priority, line) }
   }
 
+  /// Limits these anew: whoever reloads a file again and again waits for what its parts say.
+  static func renew(_ causes: [LogCause]) { throttle.withLock { $0.renew(causes) } }
+
   /// Tells what was held back in the windows that are over. To be called every few seconds.
   static func tellSuppressed() {
     let now = KernelClock().now().monotonic

@@ -83,6 +83,12 @@ struct LogThrottle {
     return true
   }
 
+  /// An operator changed what these causes are about: what they say next is written as from a new
+  /// one. The burst of all still bounds them.
+  mutating func renew(_ causes: [LogCause]) {
+    for cause in causes { windows[cause.name]?.left = cause.burst }
+  }
+
   /// The lines that tell what was suppressed in the windows that are over at `now`.
   mutating func takeSummaries(at now: Int64) -> [Line] {
     close(at: now) { now - $0.start >= Self.windowMilliseconds }

@@ -125,6 +125,19 @@ struct LogThrottleTests {
     #expect(writing.texts.last == "bus a: back")
   }
 
+  @Test("What a reload begins anew is written at once, though reloads before took the burst")
+  func renews() {
+    var writing = Writing()
+    for index in 1...8 { writing.say("bus a: \(index)", of: .part("bus a")) }
+    writing.throttle.renew([.part("bus a"), .part("bus b")])
+    writing.say("bus a: open COM1: No such file or directory", of: .part("bus a"))
+    #expect(writing.texts.last == "bus a: open COM1: No such file or directory")
+    // What was held back before is told still.
+    #expect(
+      writing.throttle.takeAllSummaries(at: 90_000).map(\.text)
+        == ["bus a: 8 (… 1 more like this in 2 min)"])
+  }
+
   @Test("A single line that was held back is told as it is")
   func tellsASingleLine() {
     var writing = Writing()

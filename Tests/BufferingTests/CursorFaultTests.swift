@@ -1,0 +1,51 @@
+import LinuxSystem
+import Telemetry
+import TestSupport
+import Testing
+
+@testable import Buffering
+
+@Suite("Cursors that can't be saved", .ownThread)
+struct CursorFaultTests {
+  let disk = SimulatedDisk()
+  let clock = ManualClock()
+  let faults = StoreFaults()
+
+  /// Appends a sample, and acknowledges its batch once it can be read.
+  private func deliver(_ reader: any BatchReader, of writer: JournalWriter) throws {
+    clock.advance(by: 1000)
+    let sample = Sample(
+      device: RandomSamples.devices[0], time: clock.now(),
+      outcomes: [PointOutcome(point: 0, outcome: .good(.int(1)))])
+    writer.ring.accept(
+      DefinedSample(sample, definitions: StoreUnderTest.settings().definitionsDigest))
+    try waitUntil("it can be read") {
+      guard let batch = reader.next(before: nil)?.batch else { return false }
+      writer.journal.acknowledge(batch.identity, by: StoreUnderTest.province)
+      return true
+    }
+  }
+
+  @Test("The fault stands although batches are taken, until the cursors are saved")
+  func stands() throws {
+    let writer = try JournalWriter(
+      StoreUnderTest.settings(), storage: disk, lock: nil, ring: SampleRing(), clock: clock,
+      observer: faults,
+      cursorSeconds: 0.02)
+    try writer.start()
+    let reader = writer.journal.reader(of: .data, for: StoreUnderTest.province, from: .start)
+    try deliver(reader, of: writer)
+    disk.fail(.write, code: 28, lasting: true, in: "cursors")
+    try deliver(reader, of: writer)
+    try waitUntil("the fault is told") { faults.faults.withLock { $0.last ?? nil } != nil }
+    for _ in 0..<10 { try deliver(reader, of: writer) }
+    #expect(faults.faults.withLock { $0.count } == 1, "told once, and never ok")
+    disk.heal()
+    try waitUntil("it heals, though nothing more is acknowledged") {
+      faults.faults.withLock { $0.last ?? "never" } == nil
+    }
+    #expect(writer.flush(within: patienceSeconds, reason: "SIGTERM"))
+    #expect(writer.seal(within: patienceSeconds))
+    #expect(faults.faults.withLock { $0.count } == 2)
+  }
+}
