@@ -17,7 +17,9 @@ final class HealthBoard: HealthSource, StoreObserver {
     var parts: [HealthReport.Part] = []
     /// Index into `parts`.
     var places: [PartKey: Int] = [:]
+    /// Of configured devices only.
     var devices: [String: DeviceCondition] = [:]
+    var busOfDevice: [String: String] = [:]
     var readings = NewestReadings()
     var storeFault: String?
     /// Unix milliseconds since when `storeFault` (or its absence) has held.
@@ -30,16 +32,63 @@ final class HealthBoard: HealthSource, StoreObserver {
     /// Told when something changed.
     var listener: (@Sendable () -> Void)?
 
-    /// The parts, with buses that are stuck marked.
+    /// The parts, buses with what is known of them besides what they told: what their devices say
+    /// of them, and that they are stuck.
     var partsAsSeen: [HealthReport.Part] {
-      guard !stuckBuses.isEmpty else { return parts }
+      let tallies = tallies
       return parts.map { part in
-        guard part.kind == .bus, let since = stuckBuses[part.name] else { return part }
+        guard part.kind == .bus else { return part }
         var part = part
-        part.fault = StuckFault.bus
-        part.since = since
+        let tally = tallies[part.name] ?? BusTally()
+        part.newestValue = tally.newestValue
+        if let since = stuckBuses[part.name] {
+          part.fault = StuckFault.bus
+          part.since = since
+        } else if part.fault == nil, let silence = tally.silence {
+          part.fault = silence.fault
+          part.since = silence.since
+        }
         return part
       }
+    }
+
+    /// By the bus's name.
+    private var tallies: [String: BusTally] {
+      var tallies: [String: BusTally] = [:]
+      for part in parts where part.kind == .device {
+        guard let bus = busOfDevice[part.name] else { continue }
+        tallies[bus, default: BusTally()].take(part)
+      }
+      return tallies
+    }
+
+    /// Buses that have a connection, whether or not anything answers on it.
+    var connectedBuses: Set<String> {
+      let connected = parts.filter {
+        $0.kind == .bus && $0.fault == nil && stuckBuses[$0.name] == nil
+      }
+      return Set(connected.map(\.name))
+    }
+
+    mutating func setFault(
+      ofDeviceAt place: Int, to fault: String?, keepsSince: Bool, at now: Int64
+    ) {
+      let bus = busOfDevice[parts[place].name]
+      let wasSilent = bus.flatMap { tallies[$0]?.silence } != nil
+      parts[place].fault = fault
+      if !keepsSince { parts[place].since = now }
+      // A bus's health begins where its silence ends.
+      guard wasSilent, let bus, tallies[bus]?.silence == nil,
+        let place = places[PartKey(kind: .bus, name: bus)], parts[place].fault == nil
+      else { return }
+      parts[place].since = now
+    }
+
+    func isBusOpen(of device: String) -> Bool {
+      guard let bus = busOfDevice[device], let place = places[PartKey(kind: .bus, name: bus)] else {
+        return false
+      }
+      return parts[place].fault == nil
     }
 
     /// When the store's fault, or its health, began.
@@ -76,7 +125,10 @@ final class HealthBoard: HealthSource, StoreObserver {
         state.devices[name] = nil
         state.readings.forget(name)
       }
-      state.readings.keepOnly(Set(configuration.buses.flatMap(\.devices).map(\.name)))
+      let devices = configuration.buses.flatMap { bus in bus.devices.map { ($0.name, bus.name) } }
+      state.busOfDevice = Dictionary(uniqueKeysWithValues: devices)
+      state.devices = state.devices.filter { state.busOfDevice[$0.key] != nil }
+      state.readings.keepOnly(Set(state.busOfDevice.keys))
       func part(
         _ kind: HealthReport.Part.Kind, _ name: String, _ fault: String, isRenewed: Bool
       ) -> HealthReport.Part {
@@ -127,12 +179,15 @@ final class HealthBoard: HealthSource, StoreObserver {
     let now = clock.now()
     return state.withLock {
       Snapshot(
-        report: $0.report(at: now), storeSince: $0.storeSinceAsSeen, readings: $0.readings)
+        report: $0.report(at: now), connectedBuses: $0.connectedBuses,
+        storeSince: $0.storeSinceAsSeen, readings: $0.readings)
     }
   }
 
   struct Snapshot: Sendable {
     var report: HealthReport
+    /// Buses that have a connection, whether or not anything answers on it.
+    var connectedBuses: Set<String>
     /// Unix milliseconds since when the store has had its fault, or none.
     var storeSince: Int64
     var readings: NewestReadings
@@ -143,15 +198,13 @@ final class HealthBoard: HealthSource, StoreObserver {
   func accept(_ sample: Sample, definitions: UInt32) {
     let isGood = sample.outcomes.contains { if case .good = $0.outcome { true } else { false } }
     let name = sample.device.name
-    let condition = state.withLock { state in
-      if let place = state.places[PartKey(kind: .device, name: name)] {
-        if isGood { state.parts[place].newestValue = sample.time }
-        state.readings.take(sample)
-      }
-      state.devices[name, default: DeviceCondition()].take(sample)
-      return state.devices[name] ?? DeviceCondition()
+    changeDevice(name) { state, place in
+      if isGood { state.parts[place].newestValue = sample.time }
+      state.readings.take(sample)
+      let isBusOpen = state.isBusOpen(of: name)
+      // In place: every cycle of every device comes through here.
+      state.devices[name, default: DeviceCondition()].take(sample, isBusOpen: isBusOpen)
     }
-    set(.device, name, fault: condition.fault)
     ring.accept(DefinedSample(sample, definitions: definitions))
   }
 
@@ -160,13 +213,15 @@ final class HealthBoard: HealthSource, StoreObserver {
     case .bus(let detail):
       set(.bus, event.source, fault: detail.state == "open" ? nil : detail.reason ?? detail.state)
     case .device(let detail):
-      let name = event.source
-      let condition = state.withLock { state in
-        let lost = detail.state == "recovered" ? nil : detail.reason ?? detail.state
-        state.devices[name, default: DeviceCondition()].lost = lost
-        return state.devices[name] ?? DeviceCondition()
+      changeDevice(event.source) { state, _ in
+        var condition = state.devices[event.source] ?? DeviceCondition()
+        if detail.state == "recovered" {
+          condition.recover()
+        } else {
+          condition.lose(detail.reason ?? detail.state)
+        }
+        state.devices[event.source] = condition
       }
-      set(.device, name, fault: condition.fault)
     default: break
     }
     ring.accept(event)
@@ -271,6 +326,26 @@ final class HealthBoard: HealthSource, StoreObserver {
     }
     if isNew { tell(kind, name, fault: fault) }
     return isNew
+  }
+
+  /// Makes a change to what is known of a device, told with its place among the parts, and to its
+  /// fault by it. Devices that are not configured are passed over.
+  private func changeDevice(_ name: String, _ change: (inout State, Int) -> Void) {
+    let now = clock.now().wall
+    let condition: DeviceCondition? = state.withLock { state in
+      guard let place = state.places[PartKey(kind: .device, name: name)] else { return nil }
+      let wasLost = state.devices[name]?.lost != nil
+      change(&state, place)
+      guard let condition = state.devices[name], state.parts[place].fault != condition.fault else {
+        return nil
+      }
+      // A device that is lost for another reason is lost since it was lost.
+      state.setFault(
+        ofDeviceAt: place, to: condition.fault, keepsSince: wasLost && condition.lost != nil,
+        at: now)
+      return condition
+    }
+    if let condition { tell(.device, name, fault: condition.fault) }
   }
 
   private func tell(_ kind: HealthReport.Part.Kind, _ name: String, fault: String?) {
