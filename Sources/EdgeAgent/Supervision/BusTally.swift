@@ -3,8 +3,8 @@ internal import Telemetry
 /// What the devices of a bus say about it: a bus that is open but where nothing answers looks well
 /// by itself. Pure.
 struct BusTally {
-  /// Kinds of no answer that several devices have in common when their line, supply or gateway is at
-  /// fault. Other exceptions are answers; whether a connection is there the bus knows itself.
+  /// Kinds of no answer that several devices have in common when their line, supply or gateway is
+  /// at fault. Other exceptions are answers; whether a connection is there the bus knows itself.
   private static let silences = Set(
     [BadReason.timeout, .crc, .badAnswer, .exception(10), .exception(11)].map { "\($0)" })
 
@@ -27,7 +27,7 @@ struct BusTally {
       newestValue = newest
     }
     defer { hasDevices = true }
-    // A device has such a word as its fault only while it is lost; a point's stands behind its name.
+    // A device has such a word as its fault only while it is lost; a point's stands after its name.
     guard let fault = device.fault, Self.silences.contains(fault),
       !hasDevices || silence?.fault == fault
     else {

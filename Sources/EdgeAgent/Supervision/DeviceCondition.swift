@@ -32,8 +32,8 @@ struct DeviceCondition {
   mutating func recover() { lost = nil }
 
   /// Takes what the device's points gave.
-  /// - Parameter isBusOpen: Then a connection that is said to be closed is one of before: the driver
-  ///   replaces a silent one by another, and accounts for the cycles between with that reason.
+  /// - Parameter isBusOpen: Then a connection that is said to be closed is one of before: the
+  ///   driver replaces a silent one, and accounts for the cycles between with that reason.
   mutating func take(_ sample: Sample, isBusOpen: Bool) {
     if schema != sample.device {
       schema = sample.device

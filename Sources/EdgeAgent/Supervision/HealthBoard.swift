@@ -7,108 +7,14 @@ internal import Uplink
 /// Knows how every part is doing: samples, events and observers tell it, `health` asks it. What it
 /// is told goes on into the ring.
 final class HealthBoard: HealthSource, StoreObserver {
-  private struct PartKey: Hashable {
-    var kind: HealthReport.Part.Kind
-    var name: String
-  }
-
-  private struct State {
-    /// In the configuration's order.
-    var parts: [HealthReport.Part] = []
-    /// Index into `parts`.
-    var places: [PartKey: Int] = [:]
-    /// Of configured devices only.
-    var devices: [String: DeviceCondition] = [:]
-    var busOfDevice: [String: String] = [:]
-    var readings = NewestReadings()
-    var storeFault: String?
-    /// Unix milliseconds since when `storeFault` (or its absence) has held.
-    var storeSince: Int64
-    /// Since when (wall time) a bus's loop does not turn. What was known of it before stands beside
-    /// and holds again when it turns: a loop that is stuck can't tell.
-    var stuckBuses: [String: Int64] = [:]
-    /// Since when (wall time) the store's loop does not turn.
-    var storeStuckSince: Int64?
-    /// Told when something changed.
-    var listener: (@Sendable () -> Void)?
-
-    /// The parts, buses with what is known of them besides what they told: what their devices say
-    /// of them, and that they are stuck.
-    var partsAsSeen: [HealthReport.Part] {
-      let tallies = tallies
-      return parts.map { part in
-        guard part.kind == .bus else { return part }
-        var part = part
-        let tally = tallies[part.name] ?? BusTally()
-        part.newestValue = tally.newestValue
-        if let since = stuckBuses[part.name] {
-          part.fault = StuckFault.bus
-          part.since = since
-        } else if part.fault == nil, let silence = tally.silence {
-          part.fault = silence.fault
-          part.since = silence.since
-        }
-        return part
-      }
-    }
-
-    /// By the bus's name.
-    private var tallies: [String: BusTally] {
-      var tallies: [String: BusTally] = [:]
-      for part in parts where part.kind == .device {
-        guard let bus = busOfDevice[part.name] else { continue }
-        tallies[bus, default: BusTally()].take(part)
-      }
-      return tallies
-    }
-
-    /// Buses that have a connection, whether or not anything answers on it.
-    var connectedBuses: Set<String> {
-      let connected = parts.filter {
-        $0.kind == .bus && $0.fault == nil && stuckBuses[$0.name] == nil
-      }
-      return Set(connected.map(\.name))
-    }
-
-    mutating func setFault(
-      ofDeviceAt place: Int, to fault: String?, keepsSince: Bool, at now: Int64
-    ) {
-      let bus = busOfDevice[parts[place].name]
-      let wasSilent = bus.flatMap { tallies[$0]?.silence } != nil
-      parts[place].fault = fault
-      if !keepsSince { parts[place].since = now }
-      // A bus's health begins where its silence ends.
-      guard wasSilent, let bus, tallies[bus]?.silence == nil,
-        let place = places[PartKey(kind: .bus, name: bus)], parts[place].fault == nil
-      else { return }
-      parts[place].since = now
-    }
-
-    func isBusOpen(of device: String) -> Bool {
-      guard let bus = busOfDevice[device], let place = places[PartKey(kind: .bus, name: bus)] else {
-        return false
-      }
-      return parts[place].fault == nil
-    }
-
-    /// When the store's fault, or its health, began.
-    var storeSinceAsSeen: Int64 { storeStuckSince ?? storeSince }
-
-    func report(at now: Timestamp) -> HealthReport {
-      HealthReport(
-        time: now, parts: partsAsSeen,
-        storeFault: storeStuckSince == nil ? storeFault : StuckFault.store)
-    }
-  }
-
   private let ring: SampleRing
   private let clock: any TimeSource
-  private let state: Monitor<State>
+  private let state: Monitor<HealthState>
 
   init(configuration: AgentConfiguration, ring: SampleRing, clock: any TimeSource) {
     self.ring = ring
     self.clock = clock
-    state = Monitor(State(storeSince: clock.now().wall))
+    state = Monitor(HealthState(storeSince: clock.now().wall))
     configure(configuration, renewing: ConfigurationDifference())
   }
 
@@ -132,7 +38,7 @@ final class HealthBoard: HealthSource, StoreObserver {
       func part(
         _ kind: HealthReport.Part.Kind, _ name: String, _ fault: String, isRenewed: Bool
       ) -> HealthReport.Part {
-        let key = PartKey(kind: kind, name: name)
+        let key = HealthState.PartKey(kind: kind, name: name)
         if !isRenewed, let place = state.places[key] { return state.parts[place] }
         return HealthReport.Part(
           kind: kind, name: name, fault: fault, since: since, newestValue: nil)
@@ -157,7 +63,7 @@ final class HealthBoard: HealthSource, StoreObserver {
       state.parts = parts
       for name in difference.endingBuses { state.stuckBuses[name] = nil }
       let places = parts.enumerated().filter { $1.kind != .agent }
-        .map { (PartKey(kind: $1.kind, name: $1.name), $0) }
+        .map { (HealthState.PartKey(kind: $1.kind, name: $1.name), $0) }
       state.places = Dictionary(uniqueKeysWithValues: places)
     }
     tellListener()
@@ -253,7 +159,7 @@ final class HealthBoard: HealthSource, StoreObserver {
   func bus(_ name: String, isStuck: Bool) {
     let now = clock.now()
     let isNew = state.withLock { state in
-      guard let place = state.places[PartKey(kind: .bus, name: name)],
+      guard let place = state.places[HealthState.PartKey(kind: .bus, name: name)],
         (state.stuckBuses[name] != nil) != isStuck
       else { return false }
       state.stuckBuses[name] = isStuck ? now.wall : nil
@@ -317,7 +223,7 @@ final class HealthBoard: HealthSource, StoreObserver {
   ) -> Bool {
     let now = clock.now().wall
     let isNew = state.withLock { state in
-      guard let place = state.places[PartKey(kind: kind, name: name)],
+      guard let place = state.places[HealthState.PartKey(kind: kind, name: name)],
         state.parts[place].fault != fault
       else { return false }
       state.parts[place].fault = fault
@@ -330,10 +236,12 @@ final class HealthBoard: HealthSource, StoreObserver {
 
   /// Makes a change to what is known of a device, told with its place among the parts, and to its
   /// fault by it. Devices that are not configured are passed over.
-  private func changeDevice(_ name: String, _ change: (inout State, Int) -> Void) {
+  private func changeDevice(_ name: String, _ change: (inout HealthState, Int) -> Void) {
     let now = clock.now().wall
     let condition: DeviceCondition? = state.withLock { state in
-      guard let place = state.places[PartKey(kind: .device, name: name)] else { return nil }
+      guard let place = state.places[HealthState.PartKey(kind: .device, name: name)] else {
+        return nil
+      }
       let wasLost = state.devices[name]?.lost != nil
       change(&state, place)
       guard let condition = state.devices[name], state.parts[place].fault != condition.fault else {
@@ -359,12 +267,6 @@ final class HealthBoard: HealthSource, StoreObserver {
     let listener: (@Sendable () -> Void)? = state.withLock { $0.listener }
     listener?()
   }
-}
-
-/// Faults of loops that do not turn; the words are those of docs/payloads.md.
-private enum StuckFault {
-  static let bus = "bus-stuck"
-  static let store = "store-stuck"
 }
 
 extension HealthReport {

@@ -164,7 +164,8 @@ struct HealthBoardTests {
           gateway: { id: gw-1, mine: "0520", region: "520201" }
           buses: { station: { tcp: { host: 10.20.0.5 } } }
           devices:
-            \(device): { bus: station, unit: 3, points: { v: { input: 2, type: uint16, unit: m/s } } }
+            \(device):
+              { bus: station, unit: 3, points: { v: { input: 2, type: uint16, unit: m/s } } }
           uplinks: { province: { url: mqtt://broker.example } }
           """)
     }

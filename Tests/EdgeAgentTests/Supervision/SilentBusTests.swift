@@ -64,6 +64,7 @@ struct SilentBusTests {
     #expect(try part("station").fault == "timeout")
     #expect(try part("station").since == lost)
     #expect(board.report().summary.hasPrefix("degraded: bus station: timeout, "))
+    #expect(board.snapshot().connectedBuses == ["station"])
     // A bus without devices has none that are lost.
     #expect(try part("other").fault == "starting")
     let told = ring.take(atMost: 0).events.filter { $0.source == "station" }
@@ -97,6 +98,7 @@ struct SilentBusTests {
     #expect(try part("station").fault == "timeout")
     accept("station", .bus(StateDetail(state: "closed", reason: "unplugged")))
     #expect(try part("station").fault == "unplugged")
+    #expect(board.snapshot().connectedBuses == [])
     #expect(try part("station").since == clock.now().wall)
   }
 
