@@ -21,8 +21,8 @@ public struct HealthReport: Sendable, Hashable {
     public var fault: String?
     /// Unix milliseconds since when `fault` (or its absence) has held.
     public var since: Int64
-    /// When its newest good value was measured, in this boot; `nil` where there was none yet or
-    /// none applies.
+    /// When its newest good value was measured, in this boot, a bus's being the newest of its
+    /// devices'; `nil` where there was none yet or none applies.
     public var newestValue: Timestamp?
 
     /// Makes a part's entry.
@@ -49,7 +49,8 @@ public struct HealthReport: Sendable, Hashable {
     self.storeFault = storeFault
   }
 
-  /// Whether nothing at all is wrong.
+  /// Whether no part has a fault and the store has none. What is measured has no part in it: a
+  /// value out of its range leaves the agent healthy.
   public var isHealthy: Bool { storeFault == nil && parts.allSatisfy { $0.fault == nil } }
 }
 

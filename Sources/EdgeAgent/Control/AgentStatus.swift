@@ -119,7 +119,7 @@ final class AgentStatus: ControlResponder {
     _ parts: Parts, _ snapshot: HealthBoard.Snapshot, into json: inout JSONWriter
   ) {
     writeParts(.bus, as: "buses", snapshot, into: &json) { part, json in
-      json.member("connected", part.fault == nil)
+      json.member("connected", snapshot.connectedBuses.contains(part.name))
       let bus = parts.buses.first { $0.definition.name == part.name }
       let counters = bus?.counters ?? ModbusBusCounters()
       json.key("counters")

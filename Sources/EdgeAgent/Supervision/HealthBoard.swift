@@ -7,59 +7,14 @@ internal import Uplink
 /// Knows how every part is doing: samples, events and observers tell it, `health` asks it. What it
 /// is told goes on into the ring.
 final class HealthBoard: HealthSource, StoreObserver {
-  private struct PartKey: Hashable {
-    var kind: HealthReport.Part.Kind
-    var name: String
-  }
-
-  private struct State {
-    /// In the configuration's order.
-    var parts: [HealthReport.Part] = []
-    /// Index into `parts`.
-    var places: [PartKey: Int] = [:]
-    var devices: [String: DeviceCondition] = [:]
-    var readings = NewestReadings()
-    var storeFault: String?
-    /// Unix milliseconds since when `storeFault` (or its absence) has held.
-    var storeSince: Int64
-    /// Since when (wall time) a bus's loop does not turn. What was known of it before stands beside
-    /// and holds again when it turns: a loop that is stuck can't tell.
-    var stuckBuses: [String: Int64] = [:]
-    /// Since when (wall time) the store's loop does not turn.
-    var storeStuckSince: Int64?
-    /// Told when something changed.
-    var listener: (@Sendable () -> Void)?
-
-    /// The parts, with buses that are stuck marked.
-    var partsAsSeen: [HealthReport.Part] {
-      guard !stuckBuses.isEmpty else { return parts }
-      return parts.map { part in
-        guard part.kind == .bus, let since = stuckBuses[part.name] else { return part }
-        var part = part
-        part.fault = StuckFault.bus
-        part.since = since
-        return part
-      }
-    }
-
-    /// When the store's fault, or its health, began.
-    var storeSinceAsSeen: Int64 { storeStuckSince ?? storeSince }
-
-    func report(at now: Timestamp) -> HealthReport {
-      HealthReport(
-        time: now, parts: partsAsSeen,
-        storeFault: storeStuckSince == nil ? storeFault : StuckFault.store)
-    }
-  }
-
   private let ring: SampleRing
   private let clock: any TimeSource
-  private let state: Monitor<State>
+  private let state: Monitor<HealthState>
 
   init(configuration: AgentConfiguration, ring: SampleRing, clock: any TimeSource) {
     self.ring = ring
     self.clock = clock
-    state = Monitor(State(storeSince: clock.now().wall))
+    state = Monitor(HealthState(storeSince: clock.now().wall))
     configure(configuration, renewing: ConfigurationDifference())
   }
 
@@ -76,11 +31,14 @@ final class HealthBoard: HealthSource, StoreObserver {
         state.devices[name] = nil
         state.readings.forget(name)
       }
-      state.readings.keepOnly(Set(configuration.buses.flatMap(\.devices).map(\.name)))
+      let devices = configuration.buses.flatMap { bus in bus.devices.map { ($0.name, bus.name) } }
+      state.busOfDevice = Dictionary(uniqueKeysWithValues: devices)
+      state.devices = state.devices.filter { state.busOfDevice[$0.key] != nil }
+      state.readings.keepOnly(Set(state.busOfDevice.keys))
       func part(
         _ kind: HealthReport.Part.Kind, _ name: String, _ fault: String, isRenewed: Bool
       ) -> HealthReport.Part {
-        let key = PartKey(kind: kind, name: name)
+        let key = HealthState.PartKey(kind: kind, name: name)
         if !isRenewed, let place = state.places[key] { return state.parts[place] }
         return HealthReport.Part(
           kind: kind, name: name, fault: fault, since: since, newestValue: nil)
@@ -105,7 +63,7 @@ final class HealthBoard: HealthSource, StoreObserver {
       state.parts = parts
       for name in difference.endingBuses { state.stuckBuses[name] = nil }
       let places = parts.enumerated().filter { $1.kind != .agent }
-        .map { (PartKey(kind: $1.kind, name: $1.name), $0) }
+        .map { (HealthState.PartKey(kind: $1.kind, name: $1.name), $0) }
       state.places = Dictionary(uniqueKeysWithValues: places)
     }
     tellListener()
@@ -127,12 +85,15 @@ final class HealthBoard: HealthSource, StoreObserver {
     let now = clock.now()
     return state.withLock {
       Snapshot(
-        report: $0.report(at: now), storeSince: $0.storeSinceAsSeen, readings: $0.readings)
+        report: $0.report(at: now), connectedBuses: $0.connectedBuses,
+        storeSince: $0.storeSinceAsSeen, readings: $0.readings)
     }
   }
 
   struct Snapshot: Sendable {
     var report: HealthReport
+    /// Buses that have a connection, whether or not anything answers on it.
+    var connectedBuses: Set<String>
     /// Unix milliseconds since when the store has had its fault, or none.
     var storeSince: Int64
     var readings: NewestReadings
@@ -143,15 +104,13 @@ final class HealthBoard: HealthSource, StoreObserver {
   func accept(_ sample: Sample, definitions: UInt32) {
     let isGood = sample.outcomes.contains { if case .good = $0.outcome { true } else { false } }
     let name = sample.device.name
-    let condition = state.withLock { state in
-      if let place = state.places[PartKey(kind: .device, name: name)] {
-        if isGood { state.parts[place].newestValue = sample.time }
-        state.readings.take(sample)
-      }
-      state.devices[name, default: DeviceCondition()].take(sample)
-      return state.devices[name] ?? DeviceCondition()
+    changeDevice(name) { state, place in
+      if isGood { state.parts[place].newestValue = sample.time }
+      state.readings.take(sample)
+      let isBusOpen = state.isBusOpen(of: name)
+      // In place: every cycle of every device comes through here.
+      state.devices[name, default: DeviceCondition()].take(sample, isBusOpen: isBusOpen)
     }
-    set(.device, name, fault: condition.fault)
     ring.accept(DefinedSample(sample, definitions: definitions))
   }
 
@@ -160,13 +119,15 @@ final class HealthBoard: HealthSource, StoreObserver {
     case .bus(let detail):
       set(.bus, event.source, fault: detail.state == "open" ? nil : detail.reason ?? detail.state)
     case .device(let detail):
-      let name = event.source
-      let condition = state.withLock { state in
-        let lost = detail.state == "recovered" ? nil : detail.reason ?? detail.state
-        state.devices[name, default: DeviceCondition()].lost = lost
-        return state.devices[name] ?? DeviceCondition()
+      changeDevice(event.source) { state, _ in
+        var condition = state.devices[event.source] ?? DeviceCondition()
+        if detail.state == "recovered" {
+          condition.recover()
+        } else {
+          condition.lose(detail.reason ?? detail.state)
+        }
+        state.devices[event.source] = condition
       }
-      set(.device, name, fault: condition.fault)
     default: break
     }
     ring.accept(event)
@@ -198,7 +159,7 @@ final class HealthBoard: HealthSource, StoreObserver {
   func bus(_ name: String, isStuck: Bool) {
     let now = clock.now()
     let isNew = state.withLock { state in
-      guard let place = state.places[PartKey(kind: .bus, name: name)],
+      guard let place = state.places[HealthState.PartKey(kind: .bus, name: name)],
         (state.stuckBuses[name] != nil) != isStuck
       else { return false }
       state.stuckBuses[name] = isStuck ? now.wall : nil
@@ -262,7 +223,7 @@ final class HealthBoard: HealthSource, StoreObserver {
   ) -> Bool {
     let now = clock.now().wall
     let isNew = state.withLock { state in
-      guard let place = state.places[PartKey(kind: kind, name: name)],
+      guard let place = state.places[HealthState.PartKey(kind: kind, name: name)],
         state.parts[place].fault != fault
       else { return false }
       state.parts[place].fault = fault
@@ -271,6 +232,28 @@ final class HealthBoard: HealthSource, StoreObserver {
     }
     if isNew { tell(kind, name, fault: fault) }
     return isNew
+  }
+
+  /// Makes a change to what is known of a device, told with its place among the parts, and to its
+  /// fault by it. Devices that are not configured are passed over.
+  private func changeDevice(_ name: String, _ change: (inout HealthState, Int) -> Void) {
+    let now = clock.now().wall
+    let condition: DeviceCondition? = state.withLock { state in
+      guard let place = state.places[HealthState.PartKey(kind: .device, name: name)] else {
+        return nil
+      }
+      let wasLost = state.devices[name]?.lost != nil
+      change(&state, place)
+      guard let condition = state.devices[name], state.parts[place].fault != condition.fault else {
+        return nil
+      }
+      // A device that is lost for another reason is lost since it was lost.
+      state.setFault(
+        ofDeviceAt: place, to: condition.fault, keepsSince: wasLost && condition.lost != nil,
+        at: now)
+      return condition
+    }
+    if let condition { tell(.device, name, fault: condition.fault) }
   }
 
   private func tell(_ kind: HealthReport.Part.Kind, _ name: String, fault: String?) {
@@ -284,12 +267,6 @@ final class HealthBoard: HealthSource, StoreObserver {
     let listener: (@Sendable () -> Void)? = state.withLock { $0.listener }
     listener?()
   }
-}
-
-/// Faults of loops that do not turn; the words are those of docs/payloads.md.
-private enum StuckFault {
-  static let bus = "bus-stuck"
-  static let store = "store-stuck"
 }
 
 extension HealthReport {

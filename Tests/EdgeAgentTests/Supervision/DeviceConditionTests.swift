@@ -19,24 +19,24 @@ struct DeviceConditionTests {
     var condition = DeviceCondition()
     #expect(condition.fault == "starting")
     for round in 1...4 {
-      condition.take(sample(1, .good(.bool(false))))
-      condition.take(sample(0, .bad(.exception(2))))
+      condition.take(sample(1, .good(.bool(false))), isBusOpen: true)
+      condition.take(sample(0, .bad(.exception(2))), isBusOpen: true)
       #expect(condition.fault == (round < 3 ? nil : "ch4: exception-2"))
     }
-    condition.take(sample(0, .good(.float32(0.2))))
+    condition.take(sample(0, .good(.float32(0.2))), isBusOpen: true)
     #expect(condition.fault == nil)
   }
 
   @Test("Where all points fail it is the driver that calls the device lost")
   func allFail() {
     var condition = DeviceCondition()
-    condition.take(sample(0, .good(.float32(0.2))))
+    condition.take(sample(0, .good(.float32(0.2))), isBusOpen: true)
     for _ in 1...5 {
-      condition.take(sample(0, .bad(.timeout)))
-      condition.take(sample(1, .bad(.timeout)))
+      condition.take(sample(0, .bad(.timeout)), isBusOpen: true)
+      condition.take(sample(1, .bad(.timeout)), isBusOpen: true)
     }
     #expect(condition.fault == nil)
-    condition.lost = "timeout"
+    condition.lose("timeout")
     #expect(condition.fault == "timeout")
   }
 
@@ -44,9 +44,38 @@ struct DeviceConditionTests {
   func noFault() {
     var condition = DeviceCondition()
     for _ in 1...5 {
-      condition.take(sample(0, .bad(.outOfRange, raw: .float32(4.5))))
-      condition.take(sample(1, .bad(.notRead)))
+      condition.take(sample(0, .bad(.outOfRange, raw: .float32(4.5))), isBusOpen: true)
+      condition.take(sample(1, .bad(.notRead)), isBusOpen: true)
     }
     #expect(condition.fault == nil)
+  }
+
+  @Test("A point that fails stays named when the others fail as well, until a value comes")
+  func restFailsToo() {
+    var condition = DeviceCondition()
+    condition.take(sample(0, .good(.float32(0.2))), isBusOpen: true)
+    condition.take(sample(1, .good(.bool(false))), isBusOpen: true)
+    for _ in 1...3 { condition.take(sample(0, .bad(.timeout)), isBusOpen: true) }
+    #expect(condition.fault == "ch4: timeout")
+    condition.take(sample(1, .bad(.timeout)), isBusOpen: true)
+    #expect(condition.fault == "ch4: timeout")
+    for _ in 1...3 { condition.take(sample(0, .bad(.offline)), isBusOpen: true) }
+    #expect(condition.fault == "ch4: timeout")
+    condition.take(sample(1, .good(.bool(false))), isBusOpen: true)
+    #expect(condition.fault == "ch4: timeout")
+    condition.take(sample(0, .good(.float32(0.2))), isBusOpen: true)
+    #expect(condition.fault == nil)
+  }
+
+  @Test("A device that answers nothing but errors of its sensors is not well")
+  func nothingButErrors() {
+    var condition = DeviceCondition()
+    for round in 1...4 {
+      condition.take(sample(0, .bad(.notANumber)), isBusOpen: true)
+      condition.take(sample(1, .bad(.errorValue)), isBusOpen: true)
+      #expect(condition.fault == (round < 3 ? "starting" : "ch4: not-a-number"))
+    }
+    condition.take(sample(0, .good(.float32(0.2))), isBusOpen: true)
+    #expect(condition.fault == "fault: error-value")
   }
 }

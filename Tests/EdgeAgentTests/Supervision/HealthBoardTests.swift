@@ -156,6 +156,30 @@ struct HealthBoardTests {
     #expect(count() == before)
   }
 
+  @Test("A device that was lost, removed and configured again begins without its old fault")
+  func removedAndBack() throws {
+    func load(_ device: String) throws -> AgentConfiguration {
+      try Fixtures.load(
+        text: """
+          gateway: { id: gw-1, mine: "0520", region: "520201" }
+          buses: { station: { tcp: { host: 10.20.0.5 } } }
+          devices:
+            \(device):
+              { bus: station, unit: 3, points: { v: { input: 2, type: uint16, unit: m/s } } }
+          uplinks: { province: { url: mqtt://broker.example } }
+          """)
+    }
+    board.accept(event("gas", .device(StateDetail(state: "lost", reason: "timeout"))))
+    board.configure(try load("pump"), renewing: ConfigurationDifference())
+    // What its bus had on the way still comes.
+    accept(sample("gas", .bad(.timeout)))
+    board.accept(event("gas", .device(StateDetail(state: "lost", reason: "timeout"))))
+    board.configure(try load("gas"), renewing: ConfigurationDifference())
+    #expect(try part("gas").fault == "starting")
+    accept(sample("gas", .good(.int(1))))
+    #expect(try part("gas").fault == nil)
+  }
+
   @Test("A store that fails makes the whole unhealthy, and heals")
   func store() {
     board.store(changedTo: nil)
