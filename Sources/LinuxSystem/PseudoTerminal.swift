@@ -17,12 +17,15 @@ public final class PseudoTerminal: Sendable {
     path = String(decoding: name.prefix { $0 != 0 }.map { UInt8(bitPattern: $0) }, as: UTF8.self)
   }
 
-  /// Gives the terminal a speed that nobody asks for. Whoever opens it next then changes something:
-  /// glibc takes it for an error if the only change asked for is a parity, which no pseudo-terminal
-  /// has. Costs one who has opened it meanwhile nothing, as bytes go at their own pace here.
+  /// Gives a terminal that a killed program left as it had set it a speed that nobody asks for.
+  /// Whoever opens it next then changes something: glibc takes it for an error if the only change
+  /// asked for is a parity, which no pseudo-terminal has. Costs one who has opened it meanwhile
+  /// nothing: those settings differ in what has no meaning here.
   public func resetSettings() {
     var settings = termios()
-    guard tcgetattr(descriptor, &settings) == 0 else { return }
+    // A program that closed it in order has put back the settings of a new one.
+    guard tcgetattr(descriptor, &settings) == 0, settings.c_lflag & tcflag_t(ICANON) == 0
+    else { return }
     cfsetspeed(&settings, speed_t(B50))
     tcsetattr(descriptor, TCSANOW, &settings)
   }
