@@ -4,13 +4,17 @@ struct LogCause: Hashable {
   var name: String
   /// How many lines, or reports of several lines, a window takes before they are only counted.
   var burst: Int
+  /// Somebody waits for it: the burst of all does not hold it back, nor does it take from that.
+  var isAnswer = false
 
   /// A part that changes by itself: enough to see a fault, its end, and both twice more.
   static func part(_ name: String) -> LogCause { LogCause(name: name, burst: 6) }
 
   /// What an operator asked for deserves its answer each time; only a script that asks every few
   /// seconds is limited.
-  static func request(_ name: String) -> LogCause { LogCause(name: name, burst: 60) }
+  static func request(_ name: String) -> LogCause {
+    LogCause(name: name, burst: 60, isAnswer: true)
+  }
 }
 
 /// Bounds what a fault that comes and goes writes to the log: the first lines of a cause are
@@ -19,7 +23,7 @@ struct LogCause: Hashable {
 /// lines ends it. Pure; times are monotonic milliseconds.
 ///
 /// So a part that flaps for a week writes its burst once and six lines an hour, and all causes
-/// together at most `linesAnHour`.
+/// together at most `linesAnHour`, beside answers.
 struct LogThrottle {
   /// Long enough that a fault of weeks fills no disk, short enough that the log is never older than
   /// a technician's walk to the board.
@@ -66,7 +70,9 @@ struct LogThrottle {
     if now - Self.windowMilliseconds >= all.start {
       all = Window(start: now, left: Self.burstOfAll)
     }
-    let isKnown = windows[cause.name] != nil || windows.count < Self.mostCauses
+    // There are only a few kinds of answers.
+    let isKnown =
+      cause.isAnswer || windows[cause.name] != nil || windows.count < Self.mostCauses
     let name = isKnown ? cause.name : Self.otherCauses
     var window = windows[name] ?? Window(start: now, left: cause.burst)
     // One that had nothing to tell at its end is over, though nobody asked for summaries since.
@@ -74,12 +80,12 @@ struct LogThrottle {
       window = Window(start: now, left: cause.burst)
     }
     defer { windows[name] = window }
-    guard window.left > 0, all.left > 0 else {
+    guard window.left > 0, all.left > 0 || cause.isAnswer else {
       window.suppress(line)
       return false
     }
     window.left -= 1
-    all.left -= count
+    if !cause.isAnswer { all.left -= count }
     return true
   }
 

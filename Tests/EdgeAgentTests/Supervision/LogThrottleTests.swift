@@ -138,6 +138,18 @@ struct LogThrottleTests {
         == ["bus a: 8 (… 1 more like this in 2 min)"])
   }
 
+  @Test("An answer is written though the parts have used up what all may write")
+  func answers() {
+    var writing = Writing()
+    for index in 0...LogThrottle.burstOfAll {
+      writing.say("device \(index): timeout", of: .part("device \(index)"))
+    }
+    writing.say("device x: timeout", of: .part("device x"))
+    #expect(writing.texts.last?.hasPrefix("device x") == false)
+    writing.say("reloaded agent.yaml", of: .request("reload"))
+    #expect(writing.texts.last == "reloaded agent.yaml")
+  }
+
   @Test("A single line that was held back is told as it is")
   func tellsASingleLine() {
     var writing = Writing()
