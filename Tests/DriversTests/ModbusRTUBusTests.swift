@@ -5,29 +5,6 @@ import Testing
 
 @testable import Drivers
 
-/// Runs a bus on a serial line as long as the body does.
-private func withBus(
-  _ definition: ModbusBusDefinition,
-  _ body: (ModbusBus, RecordingSink) async throws -> Void
-) async throws {
-  let sink = RecordingSink()
-  let bus = try ModbusBus(definition: definition, sink: sink, clock: KernelClock())
-  // A child task, which is cancelled and awaited at the end, on the test's own thread: the pool may
-  // be busy for a minute with other tests when they are sanitized.
-  async let _ = bus.run()
-  try await body(bus, sink)
-}
-
-extension RecordingSink {
-  fileprivate func values(of device: String) -> [Value] {
-    outcomes(of: device).compactMap { if case .good(let value) = $0 { value } else { nil } }
-  }
-
-  fileprivate func reasons(of device: String) -> [BadReason] {
-    outcomes(of: device).compactMap { if case .bad(let reason, _) = $0 { reason } else { nil } }
-  }
-}
-
 @Suite("Modbus RTU bus", .ownThread)
 struct ModbusRTUBusTests {
   private func fast(_ name: String, unit: UInt8, every: Int64 = 50) -> ModbusDevice {
@@ -41,8 +18,8 @@ struct ModbusRTUBusTests {
     let slave = try LibmodbusLine(unit: 5, holdings: [42])
     defer { slave.stop() }
     try await withBus(bus(line(slave.path), fast("d", unit: 5))) { bus, sink in
-      try await waitUntil("ten values") { sink.values(of: "d").count >= 10 }
-      #expect(Set(sink.values(of: "d")) == [.uint(42)])
+      try await waitUntil("ten values") { sink.goodValues(of: "d").count >= 10 }
+      #expect(Set(sink.goodValues(of: "d")) == [.uint(42)])
       #expect(sink.states(of: "line") == ["open"])
       #expect(bus.counters.connects == 1)
     }
@@ -59,13 +36,13 @@ struct ModbusRTUBusTests {
     definition.devices = devices
     try await withBus(definition) { bus, sink in
       try await waitUntil("the silent one is offline, the others go on") {
-        sink.reasons(of: "unit-2").contains(.offline) && sink.values(of: "unit-4").count >= 5
+        sink.reasons(of: "unit-2").contains(.offline) && sink.goodValues(of: "unit-4").count >= 5
       }
       let asked = sink.reasons(of: "unit-2").filter { $0 != .notRead }
       #expect(asked.prefix(3) == [.timeout, .timeout, .timeout])
       #expect(sink.states(of: "unit-2") == ["lost"])
       for unit: UInt64 in [1, 3, 4] {
-        #expect(Set(sink.values(of: "unit-\(unit)")) == [.uint(unit)])
+        #expect(Set(sink.goodValues(of: "unit-\(unit)")) == [.uint(unit)])
         // How punctual they are is for a test that has the machine for itself.
         #expect(!sink.reasons(of: "unit-\(unit)").contains(.offline))
       }
@@ -88,10 +65,10 @@ struct ModbusRTUBusTests {
     try await withBus(definition) { bus, sink in
       try await waitUntil("several answers were late") {
         bus.counters.lateAnswers >= 2
-          && (1...units).allSatisfy { sink.values(of: "unit-\($0)").count >= 3 }
+          && (1...units).allSatisfy { sink.goodValues(of: "unit-\($0)").count >= 3 }
       }
       for unit in 1...units {
-        for case .uint(let number) in sink.values(of: "unit-\(unit)") {
+        for case .uint(let number) in sink.goodValues(of: "unit-\(unit)") {
           #expect(number % 3 != 2, "the late answer \(number) was taken for another")
           let asked = slave.received[Int(number)].unit
           #expect(asked == UInt8(unit), "unit \(unit) has unit \(asked)'s answer \(number)")
@@ -110,10 +87,10 @@ struct ModbusRTUBusTests {
     defer { slave.stop() }
     try await withBus(bus(line(slave.path), fast("d", unit: 1, every: 150))) { bus, sink in
       try await waitUntil("both kinds") {
-        sink.reasons(of: "d").count { $0 == .crc } >= 3 && sink.values(of: "d").count >= 3
+        sink.reasons(of: "d").count { $0 == .crc } >= 3 && sink.goodValues(of: "d").count >= 3
       }
       #expect(Set(sink.reasons(of: "d")).subtracting([.notRead]) == [.crc])
-      #expect(Set(sink.values(of: "d")) == [.uint(1)])
+      #expect(Set(sink.goodValues(of: "d")) == [.uint(1)])
       #expect(bus.counters.wrongChecksums >= 3)
     }
   }
@@ -132,7 +109,7 @@ struct ModbusRTUBusTests {
           == StateDetail(
             state: "closed", reason: "open \(slave.path): No such file or directory"))
       try slave.appear()
-      try await waitUntil("values come") { sink.values(of: "d").count >= 3 }
+      try await waitUntil("values come") { sink.goodValues(of: "d").count >= 3 }
       slave.vanish()
       try await waitUntil("pulled") { sink.states(of: "line") == ["closed", "open", "closed"] }
       let failed = sink.reasons(of: "d").count
