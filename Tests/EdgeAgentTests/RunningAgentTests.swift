@@ -81,8 +81,11 @@ struct RunningAgentTests {
     let start = ContinuousClock.now
     agent.send(signal)
     #expect(try agent.waitForEnd() == 0)
-    #expect(ContinuousClock.now - start < .seconds(3))
-    #expect(agent.errors.hasSuffix("stopped\n"), "\(agent.errors)")
+    #expect(ContinuousClock.now - start < .seconds(3 + Programs.slack))
+    // A sanitized part may not end in its time; then the last line says so, too.
+    let last = agent.errors.split(separator: "\n").last ?? ""
+    #expect(
+      last == "stopped" || Programs.slack > 0 && last.hasPrefix("stopped;"), "\(agent.errors)")
     #expect(agent.output == "")
   }
 

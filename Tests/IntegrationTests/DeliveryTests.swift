@@ -28,7 +28,7 @@ struct DeliveryTests {
     // One loss of the connection, a window of 20.
     #expect(account.number("repeats") <= 20)
     let fresh = account.list("first-fresh").first?["milliseconds"] as? Int
-    #expect(try #require(fresh) <= 2000 + 1000 * Rig.slack)
+    #expect(try #require(fresh) <= 2000 + 1000 * Programs.slack)
     #expect(account.number("messages", "history") > 0)
   }
 
@@ -85,10 +85,10 @@ struct DeliveryTests {
       let good = device["good"] as? Int ?? 0
       let bad = (device["bad"] as? [String: Int] ?? [:])
       // A sample a second: 50 of them, give or take the ends.
-      #expect((48 - Rig.slack...52).contains(samples), "\(name): \(samples) samples")
+      #expect((48 - Programs.slack...52).contains(samples), "\(name): \(samples) samples")
       if name == "sensor-5" {
         let missing = bad.values.reduce(0, +)
-        #expect(missing >= (29 - Rig.slack) * 16 && missing <= 41 * 16, "\(bad)")
+        #expect(missing >= (29 - Programs.slack) * 16 && missing <= 41 * 16, "\(bad)")
         #expect(Set(bad.keys).isSubset(of: ["timeout", "offline", "not-read", "bus-closed"]))
         #expect(good + missing == samples * 16)
       } else {

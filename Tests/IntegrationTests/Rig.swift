@@ -139,10 +139,6 @@ final class Rig {
     return (try? ChildProcess.run("sqlite3", ["-readonly", received, query]))?.output ?? ""
   }
 
-  /// Seconds that unoptimised or sanitized programs on a busy machine may take longer to begin, to
-  /// end, and to tell of something. What is promised is shown with release programs.
-  static let slack = Programs.givenDirectory == nil ? 8 : 0
-
   /// The package's board files.
   static let boards = Programs.sourceTree + "/boards"
 }

@@ -63,7 +63,7 @@ struct SerialLineTests {
     // One loss of the connection, a window of 20.
     #expect(account.number("repeats") <= 20)
     let fresh = account.list("first-fresh").first?["milliseconds"] as? Int
-    #expect(try #require(fresh) <= 2000 + 1000 * Rig.slack)
+    #expect(try #require(fresh) <= 2000 + 1000 * Programs.slack)
     #expect(account.list("devices").count == 20)
     for device in account.list("devices") {
       let name = device["device"] as? String ?? ""
@@ -72,14 +72,15 @@ struct SerialLineTests {
       if name == "unit-2" {
         // Two requests a second of 30 s, and up to 10 s until it is asked again.
         let missing = bad.values.reduce(0, +)
-        #expect(missing >= (29 - Rig.slack) * 3 && missing <= 41 * 3, "\(bad)")
+        #expect(missing >= (29 - Programs.slack) * 3 && missing <= 41 * 3, "\(bad)")
         #expect(Set(bad.keys).isSubset(of: ["timeout", "offline"]), "\(bad)")
-        #expect(good + missing >= (58 - Rig.slack) * 3)
+        #expect(good + missing >= (58 - Programs.slack) * 3)
       } else {
         #expect(bad.isEmpty, "\(name): \(bad)")
         let points = name.hasPrefix("unit") ? 3 : 16
         // A sample of each point a second: 60 of them, give or take the ends.
-        #expect(((58 - Rig.slack) * points...62 * points).contains(good), "\(name): \(good) values")
+        #expect(
+          ((58 - Programs.slack) * points...62 * points).contains(good), "\(name): \(good) values")
       }
     }
   }

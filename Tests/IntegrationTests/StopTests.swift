@@ -21,8 +21,7 @@ struct StopTests {
   }
 
   /// Sanitized and unoptimised programs on a busy machine need longer.
-  private static let limit: Duration =
-    Programs.givenDirectory == nil ? .seconds(8) : .seconds(2)
+  private static let limit: Duration = .seconds(Programs.slack > 0 ? Programs.slack : 2)
 
   private static func scenario(link: String, isSilent: Bool) -> String {
     var text = """
