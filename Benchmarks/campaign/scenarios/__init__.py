@@ -1,0 +1,1 @@
+"""A scenario a module; each has a `scenario`."""
