@@ -34,16 +34,12 @@ class Link:
         self._lock = threading.Lock()
         self._carries_up = True
         self._carries_down = True
-        self._refuses = False
         self._cut_after: int | None = None
         self.cuts = 0
         self._pairs: dict[socket.socket, _Pair] = {}
-        self._listener = socket.socket()
-        self._listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        self._listener.bind(("127.0.0.1", port))
-        self._listener.listen(16)
         self._selector = selectors.DefaultSelector()
-        self._selector.register(self._listener, selectors.EVENT_READ)
+        self._listener: socket.socket | None = None
+        self._listen()
         self._ends = False
         self._thread = threading.Thread(target=self._forward, daemon=True)
         self._thread.start()
@@ -56,9 +52,14 @@ class Link:
             self._carries_up, self._carries_down = up, down
 
     def refuse(self, refuses: bool = True) -> None:
-        """Closes new connections at once, or takes them again."""
+        """Refuses new connections, or takes them again."""
         with self._lock:
-            self._refuses = refuses
+            if refuses and self._listener:
+                self._selector.unregister(self._listener)
+                self._listener.close()
+                self._listener = None
+            elif not refuses and not self._listener:
+                self._listen()
 
     def cut(self) -> None:
         """Resets all connections; what was on its way is lost."""
@@ -75,8 +76,18 @@ class Link:
         self._thread.join(5)
         with self._lock:
             self._close_all()
-            self._listener.close()
+            if self._listener:
+                self._listener.close()
             self._selector.close()
+
+    def _listen(self) -> None:
+        self._listener = socket.socket()
+        self._listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        self._listener.bind(("127.0.0.1", self.port))
+        self._listener.listen(16)
+        # One that was gone before it was taken holds nothing up.
+        self._listener.setblocking(False)
+        self._selector.register(self._listener, selectors.EVENT_READ)
 
     # The thread that forwards.
 
@@ -116,11 +127,12 @@ class Link:
             self._close(pair, resets=True)
 
     def _accept(self) -> None:
-        agent, _ = self._listener.accept()
+        try:
+            agent, _ = self._listener.accept()
+        except OSError:
+            return
         broker = socket.socket()
         try:
-            if self._refuses:
-                raise ConnectionRefusedError
             broker.settimeout(2)
             broker.connect(("127.0.0.1", self._target))
         except OSError:

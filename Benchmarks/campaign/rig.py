@@ -45,7 +45,7 @@ storage:
   events: {{ size: 16MiB }}
 control: {{ socket: {directory}/control.sock }}
 uplinks:
-  province: {{ url: mqtt://127.0.0.1:{port}, history: {{ rate: unlimited }} }}
+  province: {{ url: mqtt://127.0.0.1:{port}, client-id: campaign, history: {{ rate: unlimited }} }}
 """
 
 # The receiver's session survives the broker's orderly restart, and nothing is dropped for it.
@@ -144,8 +144,8 @@ class Rig:
             {"EDGE_AGENT_BOARDS": str(SOURCE_TREE / "boards")},
         )
 
-    def start_broker(self) -> None:
-        """Returns once it takes connections."""
+    def start_broker(self, waits: bool = False) -> None:
+        """Returns once it takes connections; with `waits` the link does not yet."""
         self.broker = Program(
             [program("mosquitto"), "-c", self._broker_file], self.directory / "mosquitto.log"
         )
@@ -157,9 +157,13 @@ class Rig:
             return is_listening(self.broker_port)
 
         wait_until("mosquitto listens", listens, self.patience)
+        if self.link and not waits:
+            self.link.refuse(False)
 
     def stop_broker(self) -> None:
         """In order: it takes leave of its clients and writes its sessions down."""
+        if self.link:
+            self.link.refuse()
         self.broker.stop(self.patience)
 
     def kill_broker_keeping_account(self) -> None:
@@ -174,15 +178,17 @@ class Rig:
         self.link.refuse()
         self.link.cut()
         self.link.carry()
+        # What it had once written down is older than what it acknowledged.
+        (self.directory / "mosquitto.db").unlink(missing_ok=True)
 
     def revive_broker(self) -> None:
         """Starts a killed broker; the agent may connect once the receiver has subscribed again."""
-        self.start_broker()
+        self.start_broker(waits=True)
         self.broker.wait_until_it_prints("edge-receive 1 ", self.patience)
         self.link.refuse(False)
 
     def _wait_until_receiver_rests(self) -> None:
-        """The agent's window is full within a moment and then nothing more comes."""
+        """The agent's window is full within a moment, and then nothing more comes."""
         last, since = self._received_count(), time.monotonic()
         end = since + self.patience
         while time.monotonic() < min(end, since + 0.6):
@@ -244,16 +250,31 @@ class Rig:
 
     # The end
 
-    def _unsent(self) -> int | None:
-        """Batches that the agent has still to deliver; None if it can't say."""
+    def _destination(self) -> dict:
+        """What the agent says of its destination; nothing if it can't say."""
         words = [self._program("edge-agent"), "status", "--json"]
         words += ["--socket", str(self.directory / "control.sock")]
         try:
             result = subprocess.run(words, capture_output=True, text=True, timeout=30)
-            destination = json.loads(result.stdout)["destinations"][0]
+            return json.loads(result.stdout)["destinations"][0]
         except (subprocess.TimeoutExpired, json.JSONDecodeError, KeyError, IndexError):
-            return None
-        return sum(destination["unsent"].values())
+            return {}
+
+    @property
+    def is_connected(self) -> bool:
+        """Whether the agent says so."""
+        return bool(self._destination().get("connected"))
+
+    def wait_until_connected(self, seconds: float) -> None:
+        wait_until("the agent is connected", lambda: self.is_connected, seconds)
+
+    def renew_destination(self) -> None:
+        """Reloads the agent with another client id: it connects at once, whatever it waits for."""
+        one, other = "client-id: campaign,", "client-id: campaign-2,"
+        text = self.configuration.read_text()
+        text = text.replace(one, other) if one in text else text.replace(other, one)
+        self.configuration.write_text(text)
+        self.agent.send(signal.SIGHUP)
 
     def finish(self) -> Account:
         """Waits until the backlog is delivered, stops all in order, and accounts."""
@@ -262,8 +283,8 @@ class Rig:
         self.agent.wait_until_it_prints("runs as", self.patience)
 
         def is_delivered() -> bool:
-            unsent = self._unsent()
-            return unsent is not None and unsent < few
+            destination = self._destination()
+            return bool(destination) and sum(destination["unsent"].values()) < few
 
         wait_until("the backlog is delivered", is_delivered, 4 * self.patience)
         begin, now = time.monotonic(), time.time_ns() // 1_000_000

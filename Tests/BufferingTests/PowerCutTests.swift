@@ -9,7 +9,7 @@ import Testing
 struct PowerCutTests {
   @Test(
     "What was synced before a power cut is read back; no identity has two contents",
-    arguments: 0..<60)
+    arguments: Seeds.given(orFirst: 60))
   func powerCuts(seed: UInt64) throws {
     var generator = SeededGenerator(seed: seed)
     var disk = SimulatedDisk()
@@ -57,7 +57,7 @@ struct PowerCutTests {
 
   @Test(
     "Every batch that a power cut took is explained by the start event or a gap event",
-    arguments: 0..<40)
+    arguments: Seeds.given(orFirst: 40))
   func explained(seed: UInt64) throws {
     var generator = SeededGenerator(seed: seed)
     let disk = SimulatedDisk()

@@ -18,7 +18,7 @@ KINDS = {
     "unacknowledged": "publishes arrive, their acknowledgements don't; then the connection is cut",
     "cut": "the connection is reset, amid a packet or between two",
     "deaf": "nothing is carried in either direction, then all of it",
-    "refusing": "the connection is cut and new ones are closed at once for a while",
+    "refusing": "the connection is cut and new ones are refused for a while",
 }
 
 
@@ -28,22 +28,26 @@ class Outage:
 
     kind: str
     after: float
-    """Seconds of peace before it."""
+    """Seconds of a connection that holds before it."""
     lasts: float
     """Seconds."""
     bytes: int
     """For a cut: how many more bytes of the agent get through."""
+    is_hurried: bool
+    """Whether a reload makes the agent connect at once: else it waits up to a minute where one
+    short connection followed another."""
 
     def __str__(self) -> str:
         amid = f" after {self.bytes} bytes" if self.kind == "cut" else f" for {self.lasts:.3f} s"
-        return f"{self.kind}{amid}, {self.after:.3f} s after the one before"
+        hurry = ", then a reload" if self.is_hurried else ""
+        return f"{self.kind}{amid}, when connected for {self.after:.3f} s{hurry}"
 
 
 class Outages:
     name = "outages"
     description = "the broker is stopped, killed or frozen, the way to it cut, deaf or refusing"
     unit = "outages"
-    seconds_each = 6
+    seconds_each = 10
     least = 1
 
     def plan(self, count: int, random: Random) -> Sequence[Outage]:
@@ -57,6 +61,7 @@ class Outages:
                     after=random.uniform(0.2, 4),
                     lasts=random.uniform(5, 30) if is_long else random.uniform(0.05, 5),
                     bytes=int(2 ** random.uniform(0, 14)),
+                    is_hurried=random.random() < 0.85,
                 )
             )
         return outages
@@ -66,13 +71,15 @@ class Outages:
         mine += MINE.format(stations=STATIONS, points=POINTS, every="200ms")
         with Rig(setting, mine, STATIONS, linked=True) as rig:
             rig.start_all()
+            slack = setting.slack
             for number, outage in enumerate(plan, 1):
+                rig.wait_until_connected(15 + slack)
                 time.sleep(outage.after)
                 rig.check_agent()
                 self._play(outage, rig)
+                self._wait_until_connected(outage, rig)
                 if number % 10 == 0 or number == len(plan):
                     setting.say(f"{number} of {len(plan)} outages")
-            time.sleep(1)
             account = rig.finish()
             counted = {
                 "outages": len(plan),
@@ -87,6 +94,13 @@ class Outages:
             if rig.agent_status != 0:
                 problems.append(f"the agent stopped with {rig.agent_status}")
             return Outcome(counted, problems)
+
+    def _wait_until_connected(self, outage: Outage, rig: Rig) -> None:
+        time.sleep(0.5)
+        if outage.is_hurried and not rig.is_connected:
+            rig.renew_destination()
+        # A minute at most after a failure, and 20 s until a silent one is found out.
+        rig.wait_until_connected(90 + rig.setting.slack)
 
     def _play(self, outage: Outage, rig: Rig) -> None:
         def between(begin: Callable[[], object], end: Callable[[], object]) -> None:

@@ -1,0 +1,16 @@
+internal import Glibc
+
+/// The seeds of a property test.
+public enum Seeds {
+  /// `count` seeds from 0; a campaign gives others, from CAMPAIGN_SEED on and CAMPAIGN_COUNT of them.
+  public static func given(orFirst count: UInt64) -> Range<UInt64> {
+    guard let first = number("CAMPAIGN_SEED"), let count = number("CAMPAIGN_COUNT") else {
+      return 0..<count
+    }
+    return first..<first + count
+  }
+
+  private static func number(_ name: String) -> UInt64? {
+    getenv(name).flatMap { UInt64(String(cString: $0)) }
+  }
+}
