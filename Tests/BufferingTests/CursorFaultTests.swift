@@ -26,6 +26,22 @@ struct CursorFaultTests {
     }
   }
 
+  @Test("A run that ends after a few seconds is not sent again as a whole")
+  func shortRun() throws {
+    let writer = try JournalWriter(
+      StoreUnderTest.settings(), storage: disk, lock: nil, ring: SampleRing(), clock: clock,
+      observer: faults)
+    try writer.start()
+    let reader = writer.journal.reader(of: .data, for: StoreUnderTest.province, from: .start)
+    for _ in 0..<3 { try deliver(reader, of: writer) }
+    try waitUntil("a kill leaves nothing to be sent again", within: 5) {
+      let next = try StoreUnderTest(disk.afterKill())
+      return next.journal.summary(of: .data, for: StoreUnderTest.province).unsent == 0
+    }
+    #expect(writer.flush(within: patienceSeconds, reason: "test"))
+    #expect(writer.seal(within: patienceSeconds))
+  }
+
   @Test("The fault stands although batches are taken, until the cursors are saved")
   func stands() throws {
     let writer = try JournalWriter(

@@ -6,6 +6,9 @@ struct WriterLoop {
   /// A turn waits for something to write, at most until the cursors are due, and for the disk:
   /// cards have been seen to stall for tens of seconds and go on. See docs/decisions/0006.
   static let diskStallMilliseconds: Int64 = 60_000
+  /// A run's first cursors are saved so soon, the next after twice the time each, up to
+  /// `cursorSeconds`: an agent that never lives that long would else send the same for ever.
+  static let firstCursorSeconds = 1.0
 
   let store: JournalStore
   let ring: SampleRing
@@ -17,6 +20,7 @@ struct WriterLoop {
   private var watch: ClockWatch
   private var commitDue: ContinuousClock.Instant?
   private var cursorsDue: ContinuousClock.Instant
+  private var cursorWaitSeconds: Double
   /// Samples that the store has not taken yet. Nothing more leaves the ring meanwhile, so the
   /// ring's bound holds for all.
   private var held: [DefinedSample] = []
@@ -36,7 +40,8 @@ struct WriterLoop {
     self.cursorSeconds = cursorSeconds
     self.retrySeconds = retrySeconds
     watch = ClockWatch(boot: boot)
-    cursorsDue = .now + .seconds(cursorSeconds)
+    cursorWaitSeconds = min(Self.firstCursorSeconds, cursorSeconds)
+    cursorsDue = .now + .seconds(cursorWaitSeconds)
   }
 
   /// Until the ring says stop and the epoch is sealed.
@@ -97,8 +102,9 @@ struct WriterLoop {
   /// full disk or in a directory that somebody deleted.
   private mutating func saveCursorsWhenDue() {
     guard cursorsDue <= .now else { return }
-    cursorsDue = .now + .seconds(cursorSeconds)
+    defer { cursorsDue = .now + .seconds(cursorWaitSeconds) }
     guard store.journal.takeNewAcknowledgements() || cursorFault != nil else { return }
+    cursorWaitSeconds = min(2 * cursorWaitSeconds, cursorSeconds)
     do throws(AppendError) {
       try store.saveCursors()
       cursorFault = nil
