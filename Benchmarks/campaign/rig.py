@@ -229,6 +229,11 @@ class Rig:
     def _received_count(self) -> int:
         return self._query("select coalesce(max(id), 0) from message")[0][0]
 
+    def most_copies(self) -> int:
+        """How often the batch of data that was sent most often came."""
+        words = "select coalesce(max(copies), 0) from batch where stream = 'data'"
+        return self._query(words)[0][0]
+
     def _newest(self, topic: str) -> dict:
         words = "select payload from message where topic like ? order by id desc limit 1"
         rows = self._query(words, f"%/{topic}")

@@ -56,7 +56,7 @@ class Flap:
     until: int
     """The second at which it is over; `second` for what takes no time."""
     target: str
-    """`broker`, `agent`, or a station or device as the simulator's scenario names it."""
+    """`broker`, `agent`, `run`, or a station or device as the simulator's scenario names it."""
     kind: str
 
     def __str__(self) -> str:
@@ -93,7 +93,8 @@ class Flapping:
         while second < count - 2:
             flaps.append(Flap(second, second, "agent", "reload"))
             second += random.randrange(2, 14)
-        return sorted(flaps, key=lambda flap: (flap.second, flap.target))
+        flaps.sort(key=lambda flap: (flap.second, flap.target))
+        return [*flaps, Flap(count, count, "run", "ends")]
 
     def run(self, plan: Sequence[Flap], random: Random, setting: Setting) -> Outcome:
         faults = [flap for flap in plan if ":" in flap.target]
@@ -105,8 +106,7 @@ class Flapping:
             mine += f"  - {{ {fault.target}, {times}, kind: {fault.kind} }}\n"
         with Rig(setting, mine, STATIONS + 1) as rig:
             rig.start_all()
-            last = max(flap.second for flap in plan)
-            measures = self._play([f for f in plan if f not in faults], last + 2, rig)
+            measures = self._play([f for f in plan if f not in faults], plan[-1].second, rig)
             account = rig.finish()
             reloads = sum(flap.kind == "reload" for flap in plan)
             # The log holds lines back; an event tells of each reload that was done.

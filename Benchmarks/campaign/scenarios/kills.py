@@ -76,6 +76,7 @@ class Kills:
                 "kills within 0.4 s of a start": sum(k.after <= 0.4 for k in plan),
                 **account.figures(),
                 "epochs with data": account.epochs,
+                "most copies of a batch": rig.most_copies(),
             }
             problems = self.judge(account, len(plan), windows)
             if rig.agent_status != 0:
