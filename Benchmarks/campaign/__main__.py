@@ -74,7 +74,8 @@ def _run(scenario: Scenario, plan, random: Random, options: argparse.Namespace) 
 
     signal.signal(signal.SIGTERM, stop)
     about = options.count * scenario.seconds_each
-    say(f"{scenario.name}: {options.count} {scenario.unit}, seed {options.seed}, about {about:.0f} s")
+    what = f"{scenario.name}: {options.count} {scenario.unit}"
+    say(f"{what}, seed {options.seed}, about {about:.0f} s")
     (directory / "plan.txt").write_text("".join(f"{fault}\n" for fault in plan))
     for fault in plan[:SHOWN]:
         say(f"  {fault}")

@@ -85,7 +85,8 @@ class Account:
             "messages of history": self.history,
             "batches missing": self.hole_reasons,
             "time gaps": len(self.gaps),
-            "live p50/p99 ms": f"{self.latency_p50}/{self.latency_p99}",
+            "live p50 ms": self.latency_p50,
+            "live p99 ms": self.latency_p99,
         }
 
     def nothing_missing(self) -> list[str]:

@@ -59,7 +59,8 @@ class Kills:
             rig.start_all()
             # The first kill is amid a run like any other.
             time.sleep(1)
-            windows, is_away = [], False
+            windows: list[tuple[int, int]] = []
+            is_away = False
             for number, kill in enumerate(plan, 1):
                 windows.append(self._play(kill, kill.broker == "away", is_away, rig))
                 is_away = kill.broker == "away"
@@ -76,6 +77,7 @@ class Kills:
                 "kills within 0.4 s of a start": sum(k.after <= 0.4 for k in plan),
                 **account.figures(),
                 "epochs with data": account.epochs,
+                "ms a gap reaches back at most": self.reach(account, windows, setting),
                 "most copies of a batch": rig.most_copies(),
             }
             problems = self.judge(account, len(plan), windows)
@@ -100,6 +102,16 @@ class Kills:
         slack = rig.setting.slack
         end = time.time_ns() // 1_000_000 + int(1000 * (AFTER + slack))
         return killed - int(1000 * (BEFORE + slack)), end
+
+    @staticmethod
+    def reach(account: Account, windows: list[tuple[int, int]], setting: Setting) -> int | None:
+        """The longest time from where a gap begins to the next kill, ms."""
+        kills = [begin + int(1000 * (BEFORE + setting.slack)) for begin, _ in windows]
+        reaches = [
+            min((kill - gap.begin for kill in kills if kill >= gap.begin), default=0)
+            for gap in account.gaps
+        ]
+        return max(reaches, default=None)
 
     @staticmethod
     def judge(account: Account, kills: int, windows: list[tuple[int, int]]) -> list[str]:
