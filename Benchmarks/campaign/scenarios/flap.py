@@ -66,7 +66,7 @@ class Flap:
 
 class Flapping:
     name = "flap"
-    description = "stations, a serial port and the broker come and go, with reloads; is there growth?"
+    description = "stations, a serial port, the broker come and go, with reloads; is there growth?"
     unit = "seconds"
     seconds_each = 1
     least = 30

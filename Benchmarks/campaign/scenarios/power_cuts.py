@@ -34,7 +34,7 @@ class Seeds:
 
 class PowerCuts:
     name = "power-cuts"
-    description = "power cuts on the simulated disk: what was synced is there, other losses are named"
+    description = "power cuts on the simulated disk: what was synced is there, other loss is named"
     unit = "cuts"
     seconds_each = 0.02
     least = CUTS_A_SEED
