@@ -27,7 +27,6 @@ autosave_interval 0
 max_queued_messages 0
 max_queued_bytes 0
 max_inflight_messages 1000
-max_packet_size 0
 set_tcp_nodelay true
 log_type error
 log_type warning
