@@ -14,8 +14,7 @@ from .truth import Result
 #: and the driver's own delay may take: what a kill may cost, before and after its moment.
 _COMMIT_WINDOW_NS = 1_250_000_000
 _KILL_DELAY_NS = 50_000_000
-#: A backlog that makes no progress for so long makes none any more; one that does has so long.
-_NO_PROGRESS_SECONDS = 60
+#: A backlog that still makes progress has so long at most.
 _LONGEST_DRAIN_SECONDS = 900
 #: At the highest rate the last values must be there so soon after the window.
 _RATE_DELIVERY_SECONDS = 2
@@ -34,6 +33,10 @@ class Options:
 
     steady: float = 60
     outage: float = 60
+    around: float = 3
+    """Before the outage, and after the backlog has come."""
+    patience: float = 60
+    """A backlog that makes no progress for so long makes none any more."""
     rate: float = 15
     growth: float = 30
     growth_interval: float = 10
@@ -42,7 +45,14 @@ class Options:
 
 
 QUICK = Options(
-    steady=10, outage=10, rate=5, growth=6, growth_interval=2, growth_sizes=(16, 1024)
+    steady=10,
+    outage=10,
+    around=1,
+    patience=20,
+    rate=5,
+    growth=6,
+    growth_interval=2,
+    growth_sizes=(16, 1024),
 )
 
 
@@ -124,7 +134,7 @@ def outage(kind: type[Contestant], options: Options) -> Iterator[Outcome]:
 def _outage(rig: Rig, options: Options, with_kill: bool) -> Outcome:
     rig.warm_up()
     since = time.monotonic_ns()
-    time.sleep(3)
+    time.sleep(options.around)
     if not rig.broker.stop():
         raise Failure("the broker did not end")
     away = time.monotonic_ns()
@@ -137,8 +147,8 @@ def _outage(rig: Rig, options: Options, with_kill: bool) -> Outcome:
         rig.launch()
     time.sleep(options.outage / 2)
     back = rig.start_broker()
-    _drain(rig, since, back)
-    time.sleep(3)
+    _drain(rig, since, back, options.patience)
+    time.sleep(options.around)
     until = time.monotonic_ns()
     _settle(rig, since, until, 5)
     rig.program.require_running()
@@ -162,7 +172,7 @@ def _outage(rig: Rig, options: Options, with_kill: bool) -> Outcome:
     return outcome
 
 
-def _drain(rig: Rig, since: int, back: int) -> None:
+def _drain(rig: Rig, since: int, back: int, patience: float) -> None:
     """Until all that was served before the return has come, or nothing more of it comes."""
     begun = progressed = time.monotonic()
     least = None
@@ -176,8 +186,7 @@ def _drain(rig: Rig, since: int, back: int) -> None:
         if least is None or state < least:
             least, progressed = state, time.monotonic()
         # What never was kept does not come: once fresh values flow, half of the time will do.
-        patience = _NO_PROGRESS_SECONDS / (1 if fresh is None else 2)
-        if time.monotonic() - progressed > patience:
+        if time.monotonic() - progressed > patience / (1 if fresh is None else 2):
             return
         time.sleep(0.5)
 

@@ -117,4 +117,5 @@ class Program:
             text = self.log.read_text(errors="replace")
         except OSError:
             return "no output"
+        text = text.replace(f"{self.log.parent}/", "")
         return " / ".join(text.strip().splitlines()[-5:])[-600:] or "no output"
