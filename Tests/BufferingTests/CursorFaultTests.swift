@@ -34,7 +34,7 @@ struct CursorFaultTests {
     try writer.start()
     let reader = writer.journal.reader(of: .data, for: StoreUnderTest.province, from: .start)
     for _ in 0..<3 { try deliver(reader, of: writer) }
-    try waitUntil("a kill leaves nothing to be sent again", within: 5) {
+    try waitUntil("a kill leaves nothing to be sent again", within: 8) {
       let next = try StoreUnderTest(disk.afterKill())
       return next.journal.summary(of: .data, for: StoreUnderTest.province).unsent == 0
     }
