@@ -70,7 +70,7 @@ class Rig:
     ):
         self._keep = keep
         self._programs: list[Program] = []
-        self.directory = Path(tempfile.mkdtemp(prefix="bench-"))
+        self.directory = Path(tempfile.mkdtemp(prefix="edge-bench-"))
         self.storage = Storage(self.directory / "storage")
         self.mine = Mine(free_ports(stations), stations, units, points, interval)
         self.broker_port = free_ports(1)
