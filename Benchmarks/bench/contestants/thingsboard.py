@@ -1,4 +1,33 @@
-"""ThingsBoard IoT Gateway, with each of its three storages."""
+"""ThingsBoard IoT Gateway, with each of its three storages.
+
+Tuned in its favour, after its source and what was tried (256 points/s, on a busy machine):
+
+- One range of registers a device instead of one entry a point: the same CPU time at 16 points a
+  device, about half of it at 200.
+- The sleep where the storage is empty: 50 ms is the default; 10 and 20 ms cost no more and are up
+  to 30 ms faster; 1 ms costs more CPU time and gains nothing beyond.
+- SQLite's batch: as many records as a cycle has. With the default each waits for 0.1 s; the median
+  latency fell from 0.2 to 0.12 s, and there is still one commit a cycle.
+- No statistics, no remote configuration, no report strategy (so every value is sent), no limits of
+  rates, a payload of 64 KiB, warnings and errors only.
+
+What can't be set: its Modbus side looks for due devices and for data to convert each 100 ms, and
+for data to store each 1 ms; the writer of SQLite wakes each 100 ms; it tries for the broker again
+5, 15, 35, 75, 155 … seconds after it lost it.
+
+What was seen with 16 stations of 16 points at 1 Hz: the first value 1.3 to 2.0 s after its start;
+3.4 to 6 CPU seconds a minute; RSS 67 to 71 MB, 17 or 18 threads; the median latency 0.05 to 0.12 s
+(SQLite: 0.12 to 0.2), 13 bytes of payload a value. A device is read each 1.006 s: it counts the
+period from when it woke up. An outage of the broker of 10 or 60 s lost and repeated nothing with
+any storage; the first fresh value came 5 and 15 s after the broker, in one message a device with
+the whole backlog. With a kill in the outage, memory lost all of it until the kill, the others
+nothing. After a start without a broker nothing is stored until it has connected, whatever the
+storage: a second kill loses that. It waits 1 s for an acknowledgement, then takes it as given as
+long as the connection stands. It does not handle SIGTERM.
+
+An ACL keeps its own messages from it: on a plain broker it is sent its own requests, and answers
+them itself. A companion answers the request that it waits for, see `thingsboard_answers.py`.
+"""
 
 import json
 import os
@@ -6,6 +35,7 @@ import re
 import shutil
 import subprocess
 import sys
+from abc import abstractmethod
 from pathlib import Path
 
 from ..mine import Reading
@@ -17,11 +47,18 @@ _REQUIREMENTS = _HERE / "thingsboard_requirements.txt"
 #: The gateway's name at the broker: the ACL tells it by this.
 _TOKEN = "thingsboard-gateway"
 
+#: How long it sleeps where its storage is empty (50 if not said).
+_SEND_DELAY_MS = 10
+
+#: The records that it takes from its storage at a time.
+_PACK = 1000
+
+_TELEMETRY = "v1/gateway/telemetry"
+_DEVICE = re.compile(r"s(\d+)u(\d+)")
+
 #: What it may be sent. Everything else it subscribes to carries its own messages back to it, which
 #: only a ThingsBoard server would not do: it takes its own requests for a server's.
-_READABLE = ["v1/devices/me/rpc/response/+"]
-
-_DEVICE = re.compile(r"s(\d+)u(\d+)")
+_READABLE = "v1/devices/me/rpc/response/+"
 
 
 def _cache() -> Path:
@@ -38,9 +75,7 @@ def _python() -> Path:
 
 
 class ThingsBoard(Contestant):
-    warm_up = 10.0
-    wide = os.environ.get("TB_WIDE", "1") == "1"
-    delay = int(os.environ.get("TB_DELAY", "10"))
+    """What the three have in common: all but the section `storage` of the configuration."""
 
     @classmethod
     def version(cls) -> str:
@@ -69,7 +104,7 @@ class ThingsBoard(Contestant):
         _write(self.directory / "tb_gateway.json", self._gateway())
         _write(self.directory / "modbus.json", self._modbus())
         _write(self.directory / "logs.json", _LOGS)
-        self._acl.write_text(_acl())
+        self._acl.write_text(_ACL)
 
     def command(self) -> list[str]:
         return [str(_venv() / "bin" / "thingsboard-gateway")]
@@ -90,26 +125,24 @@ class ThingsBoard(Contestant):
         return [[str(_python()), str(_HERE / "thingsboard_answers.py"), str(self.broker_port)]]
 
     def readings(self, topic: str, payload: bytes, is_retained: bool):
-        if topic != "v1/gateway/telemetry" or is_retained:
+        if topic != _TELEMETRY or is_retained:
             return
         for name, rows in json.loads(payload).items():
             device = _DEVICE.fullmatch(name)
             if device is None:
                 continue
             station, unit = int(device[1]), int(device[2])
-            for row in rows if isinstance(rows, list) else [rows]:
-                values = row.get("values", row)
-                for tag, value in values.items():
-                    if tag[0] == "r":
-                        yield Reading(station, unit, int(tag[1:]) // 2, int(value))
+            for row in rows:
+                for tag, value in row["values"].items():
+                    yield Reading(station, unit, int(tag[1:]) // 2, int(value))
 
     @property
     def _acl(self) -> Path:
         return self.directory / "acl"
 
+    @abstractmethod
     def _stored(self) -> dict:
         """The section `storage` of its configuration."""
-        raise NotImplementedError
 
     def _gateway(self) -> dict:
         return {
@@ -122,8 +155,7 @@ class ThingsBoard(Contestant):
                 "statistics": {"enable": False, "enableCustom": False},
                 "deviceFiltering": {"enable": False},
                 "maxPayloadSizeBytes": 65536,
-                "minPackSendDelayMS": self.delay,
-                "minPackSizeToSend": 1,
+                "minPackSendDelayMS": _SEND_DELAY_MS,
                 "checkConnectorsConfigurationInSeconds": 86400,
                 "handleDeviceRenaming": False,
                 "syncDevicesSharedAttributesOnConnect": False,
@@ -173,8 +205,8 @@ class ThingsBoard(Contestant):
         }
 
     def _points(self) -> list[dict]:
-        if self.wide:
-            return [{
+        """All in one range: requests of up to 124 registers instead of one request a point."""
+        return [{
             "tag": "r${address}",
             "type": "32float",
             "functionCode": 3,
@@ -182,42 +214,56 @@ class ThingsBoard(Contestant):
             "objectsCount": 2,
             "maxRegistersPerRequest": 124,
         }]
-        return [{"tag": f"r{2*p}", "type": "32float", "functionCode": 3, "address": 2*p, "objectsCount": 2} for p in range(self.mine.points)]
 
 
 class ThingsBoardMemory(ThingsBoard):
-    name = "ThingsBoard gateway, memory"
+    """Its default. A record is one device's values of one cycle; the shipped sizes are ample."""
+
+    name = "thingsboard-memory"
     store = "memory"
 
     def _stored(self) -> dict:
-        return {"type": "memory", "read_records_count": 1000, "max_records_count": 100000}
+        # As shipped: 100 and 100,000 (1,000 and 10,000 where they are not said).
+        return {"type": "memory", "read_records_count": _PACK, "max_records_count": 100_000}
 
 
 class ThingsBoardSQLite(ThingsBoard):
-    name = "ThingsBoard gateway, SQLite"
-    store = "SQLite"
+    """SQLite with a write-ahead log and `synchronous=NORMAL`: a commit is not synced."""
+
+    name = "thingsboard-sqlite"
+    store = "SQLite, not synced"
 
     def _stored(self) -> dict:
         return {
             "type": "sqlite",
             "data_file_path": f"{self.storage}/",
-            "max_read_records_count": 1000,
-            "writing_batch_size": int(os.environ.get("TB_BATCH", "1000")),
+            # 10 as shipped, 1,000 where it is not said.
+            "max_read_records_count": _PACK,
+            # It collects for 0.1 s, or until it has so many; 1,000 if not said.
+            "writing_batch_size": min(1000, len(self.mine.devices())),
+            # The defaults: 10 files of 1,024 MB each.
+            "size_limit": 1024,
+            "max_db_amount": 10,
         }
 
 
 class ThingsBoardFile(ThingsBoard):
-    name = "ThingsBoard gateway, file"
-    store = "file"
+    """Lines of base64 in files, flushed but never synced, and a file with the reader's place."""
+
+    name = "thingsboard-file"
+    store = "files, not synced"
 
     def _stored(self) -> dict:
         return {
             "type": "file",
             "data_folder_path": f"{self.storage}/",
-            "max_file_count": 100,
-            "max_records_per_file": 10000,
+            # As shipped (5 files of 3 records where they are not said).
+            "max_file_count": 10,
+            "max_records_per_file": 10_000,
+            # The default: each line is flushed to the kernel, so that a kill loses none.
             "max_records_between_fsync": 1,
-            "max_read_records_count": 1000,
+            # 10 as shipped, 1,000 where it is not said.
+            "max_read_records_count": _PACK,
         }
 
 
@@ -235,9 +281,13 @@ _LOGS = {
 }
 
 
-def _acl() -> str:
-    lines = ["topic readwrite #", "", f"user {_TOKEN}", "topic write #"]
-    return "\n".join(lines + [f"topic read {topic}" for topic in _READABLE]) + "\n"
+_ACL = f"""\
+topic readwrite #
+
+user {_TOKEN}
+topic write #
+topic read {_READABLE}
+"""
 
 
 def _write(path: Path, content: dict) -> None:

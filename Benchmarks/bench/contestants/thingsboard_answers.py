@@ -2,15 +2,13 @@
 
 `thingsboard_answers.py PORT`, run by the Python that has paho-mqtt 2 (that of the gateway). The
 gateway asks for the limits of its session once, after its first connection, and waits for ever if
-the answer is lost. So on each connection of this program the first request is also answered unasked:
-a gateway that asked before has its answer, others ignore it.
+the answer is lost. So on each connection of this program the first request is also answered
+unasked: a gateway that asked before has its answer, others ignore it.
 """
 
 import json
 import sys
 import time
-
-from paho.mqtt.client import CallbackAPIVersion, Client
 
 REQUESTS = "v1/devices/me/rpc/request/"
 RESPONSES = "v1/devices/me/rpc/response/"
@@ -44,6 +42,9 @@ def on_message(client, _userdata, message):
 
 
 def main():
+    # Not above: the driver imports every module here, and its Python need not have this.
+    from paho.mqtt.client import CallbackAPIVersion, Client
+
     client = Client(CallbackAPIVersion.VERSION2, client_id="thingsboard-answers")
     client.on_connect = on_connect
     client.on_subscribe = on_subscribe
