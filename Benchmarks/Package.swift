@@ -1,0 +1,27 @@
+// swift-tools-version: 6.2
+import PackageDescription
+
+let cStrict: [CSetting] = [.unsafeFlags(["-Wall", "-Wextra", "-Werror"])]
+
+let package = Package(
+  name: "edge-benchmarks",
+  products: [
+    // The load: what the driver runs around each contestant, and the floor among them.
+    .executable(name: "bench-slave", targets: ["Slave"]),
+    .executable(name: "bench-subscriber", targets: ["Subscriber"]),
+    .executable(name: "bench-floor", targets: ["Floor"]),
+  ],
+  targets: [
+    // The load. Plain linking: a module map would clash with the agent's of the same library.
+    .executableTarget(name: "Slave", dependencies: ["Recording"], cSettings: cStrict),
+    .executableTarget(
+      name: "Subscriber", dependencies: ["Recording"], cSettings: cStrict,
+      linkerSettings: [.linkedLibrary("mosquitto")]),
+    .executableTarget(
+      name: "Floor", dependencies: ["Recording"], cSettings: cStrict,
+      linkerSettings: [.linkedLibrary("modbus"), .linkedLibrary("mosquitto")]),
+    .target(name: "Recording", cSettings: cStrict),
+  ],
+  swiftLanguageModes: [.v6],
+  cLanguageStandard: .gnu11
+)
