@@ -42,6 +42,7 @@ class Options:
     growth: float = 30
     growth_interval: float = 10
     growth_sizes: tuple[int, ...] = GROWTH
+    longest_warm_up: float = 60
     keep: bool = False
 
 
@@ -54,6 +55,7 @@ QUICK = Options(
     growth=6,
     growth_interval=2,
     growth_sizes=(16, 1024),
+    longest_warm_up=2,
 )
 
 
@@ -95,7 +97,7 @@ def _settle(rig: Rig, since: int, until: int, seconds: float) -> None:
 def steady(kind: type[Contestant], options: Options) -> Iterator[Outcome]:
     """16 stations of 16 points at 1 Hz, once all is warm."""
     with Rig(kind, keep=options.keep) as rig:
-        rig.warm_up()
+        rig.warm_up(options.longest_warm_up)
         with Window(rig) as window:
             time.sleep(options.steady)
         _settle(rig, window.since, window.until, 5)
@@ -133,7 +135,7 @@ def outage(kind: type[Contestant], options: Options) -> Iterator[Outcome]:
 
 
 def _outage(rig: Rig, options: Options, with_kill: bool) -> Outcome:
-    rig.warm_up()
+    rig.warm_up(options.longest_warm_up)
     since = time.monotonic_ns()
     time.sleep(options.around)
     if not rig.broker.stop():
@@ -165,6 +167,7 @@ def _outage(rig: Rig, options: Options, with_kill: bool) -> Outcome:
     first, everywhere = rig.account.fresh_after(back)
     drained = rig.account.last_arrival_served_before(back, away)
     for name, moment in (
+        ("first_message_s", rig.account.first_arrival_after(back)),
         ("first_fresh_s", first),
         ("all_fresh_s", everywhere),
         ("drain_s", None if drained is None or drained < back else drained),
@@ -262,7 +265,7 @@ def _probe(
     reason = ""
     try:
         with Rig(kind, stations, units, _RATE_POINTS_A_DEVICE, keep=options.keep) as rig:
-            rig.warm_up()
+            rig.warm_up(options.longest_warm_up)
             with Window(rig) as window:
                 time.sleep(options.rate)
             time.sleep(_RATE_DELIVERY_SECONDS + 0.2)
@@ -324,7 +327,7 @@ def _grown(kind: type[Contestant], points: int, options: Options) -> Outcome:
             options.growth_interval,
             keep=options.keep,
         ) as rig:
-            rig.warm_up(120)
+            rig.warm_up(options.longest_warm_up, 120)
             time.sleep(options.growth_interval)
             with Window(rig) as window:
                 time.sleep(options.growth)

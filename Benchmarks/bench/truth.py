@@ -199,6 +199,11 @@ class Account:
             return None, None
         return min(known), max(known) if len(known) == len(arrivals) else None
 
+    def first_arrival_after(self, moment: int) -> int | None:
+        """When the first value came that came after `moment`, whenever it was served."""
+        later = (time for first in self._first for time in first if time > moment)
+        return min(later, default=None)
+
     def last_arrival_served_before(self, moment: int, since: int = 0) -> int | None:
         """When the last of the values that were served in that time, and came, came first."""
         last = 0

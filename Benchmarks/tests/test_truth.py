@@ -156,6 +156,8 @@ class AccountTests(unittest.TestCase):
         deliver(account, 4, delay=2)
         self.assertEqual(account.fresh_after(2 * SECOND), (3 * SECOND + 1, 4 * SECOND + 2))
         self.assertEqual(account.last_arrival_served_before(2 * SECOND), 22 * SECOND)
+        self.assertEqual(account.first_arrival_after(3 * SECOND + 1), 4 * SECOND + 2)
+        self.assertIsNone(account.first_arrival_after(22 * SECOND))
 
     def test_a_million_values_take_seconds(self):
         mine = Mine(1, 16, 10, 60)
