@@ -199,7 +199,10 @@ def layout(devices: int) -> tuple[int, int]:
     """Stations and units, as close to so many devices as 16 stations allow."""
     if devices <= _MOST_STATIONS:
         return devices, 1
-    choices = [(s, round(devices / s)) for s in range(_MOST_STATIONS, _MOST_STATIONS // 2, -1)]
+    choices = [
+        (stations, min(_MOST_UNITS, round(devices / stations)))
+        for stations in range(_MOST_STATIONS, _MOST_STATIONS // 2, -1)
+    ]
     return min(choices, key=lambda choice: abs(choice[0] * choice[1] - devices))
 
 
