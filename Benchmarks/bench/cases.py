@@ -16,8 +16,8 @@ _COMMIT_WINDOW_NS = 1_250_000_000
 _KILL_DELAY_NS = 50_000_000
 #: A backlog that still makes progress has so long at most.
 _LONGEST_DRAIN_SECONDS = 900
-#: At the highest rate the last values must be there so soon after the window. More than the 2 s that
-#: collectd takes at any rate (it looks for acknowledgements only when it publishes).
+#: At the highest rate the last values must be there so soon after the window. More than the 2 s
+#: that collectd takes at any rate (it looks for acknowledgements only when it publishes).
 _RATE_DELIVERY_SECONDS = 3
 _RATE_POINTS_A_DEVICE = 60
 _MOST_STATIONS = 16

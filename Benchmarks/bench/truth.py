@@ -88,7 +88,7 @@ class Result:
     repeated: int = 0
     out_of_order: int = 0
     unknown: int = 0
-    """Readings of values that the slave has never served, or of no point of the mine; at any time."""
+    """Readings of values that the slave never served, or of no point of the mine; at any time."""
     lost_times: list[int] = field(default_factory=list)
     """When each lost value was served."""
     latencies: list[int] = field(default_factory=list)
