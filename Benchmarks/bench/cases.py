@@ -22,6 +22,8 @@ _RATE_DELIVERY_SECONDS = 3
 _RATE_POINTS_A_DEVICE = 60
 _MOST_STATIONS = 16
 _MOST_UNITS = 247
+#: Devices, or devices times hertz, where the search ends: nearly two million points a second.
+_MOST_DEVICES = 32_000
 #: The search ends when the highest good and the lowest bad rate are this close.
 _RATE_RESOLUTION = 0.07
 GROWTH = (16, 64, 256, 1024, 4096, 16_384, 65_536)
@@ -200,14 +202,16 @@ def layout(devices: int) -> tuple[int, int]:
     if devices <= _MOST_STATIONS:
         return devices, 1
     choices = [
-        (stations, min(_MOST_UNITS, round(devices / stations)))
+        (stations, round(devices / stations))
         for stations in range(_MOST_STATIONS, _MOST_STATIONS // 2, -1)
     ]
     return min(choices, key=lambda choice: abs(choice[0] * choice[1] - devices))
 
 
 def rate(kind: type[Contestant], options: Options) -> Iterator[Outcome]:
-    """The most points at 1 Hz without a missed cycle, a loss or a backlog that grows.
+    """The most points a second without a missed cycle, a loss or a backlog that grows.
+
+    They are read at 1 Hz, and more often only beyond the points that there can be.
 
     A rate that fails is tried once more: other programs of the machine may have disturbed it.
     """
@@ -243,7 +247,7 @@ def rate(kind: type[Contestant], options: Options) -> Iterator[Outcome]:
 
 def _bracket(is_good: Callable[[int], bool]) -> tuple[int, int | None]:
     """A good and a bad number of devices, each twice the other; no bad one if the mine ends."""
-    most = _MOST_STATIONS * _MOST_UNITS
+    most = _MOST_DEVICES
     devices = _MOST_STATIONS
     if is_good(devices):
         while devices < most:
@@ -266,8 +270,18 @@ def _probe(
     outcome = Outcome("rate")
     figures = outcome.figures
     reason = ""
+    most_points = stations * _MOST_UNITS * _RATE_POINTS_A_DEVICE
+    if kind.most_points:
+        most_points = min(most_points, kind.most_points)
+    hertz = -(-points // most_points)
+    if hertz > 1:
+        units //= hertz
+        outcome.notes["interval"] = f"{stations * units * _RATE_POINTS_A_DEVICE} at {hertz} Hz"
+    points = stations * units * _RATE_POINTS_A_DEVICE * hertz
     try:
-        with Rig(kind, stations, units, _RATE_POINTS_A_DEVICE, keep=options.keep) as rig:
+        with Rig(
+            kind, stations, units, _RATE_POINTS_A_DEVICE, 1 / hertz, keep=options.keep
+        ) as rig:
             rig.warm_up(options.longest_warm_up)
             with Window(rig) as window:
                 time.sleep(options.rate)
