@@ -290,6 +290,7 @@ def _probe(
             by = window.until + int(_RATE_DELIVERY_SECONDS * 1e9)
             result = rig.account.result(window.since, window.until, by)
             figures.update(window.figures)
+            _account(figures, result)
             _latency(figures, result)
             missed = rig.truth.missed_cycles(window.since, window.until)
             if missed:

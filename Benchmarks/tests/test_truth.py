@@ -69,6 +69,11 @@ class TruthTests(unittest.TestCase):
         self.assertEqual(result.missed_cycles(0, 8 * SECOND), 4)
         self.assertEqual(result.missed_cycles(3 * SECOND, 12 * SECOND), 5)
 
+    def test_who_is_a_little_late_each_time_misses_cycles(self):
+        result = Truth(Path("none"), Mine(1, 1, 1, 1))
+        result.replay((t * 1_400_000_000, 0, 1, 3, 0, 2) for t in range(1, 11))
+        self.assertEqual(result.missed_cycles(0, 14 * SECOND), 3)
+
     def test_a_point_never_read_has_missed_all_cycles(self):
         result = Truth(Path("none"), Mine(1, 1, 1, 1))
         self.assertEqual(result.missed_cycles(0, 10 * SECOND), 9)
