@@ -160,7 +160,7 @@ def _is_installed() -> bool:
 
 
 def _install() -> None:
-    """Its service stays down: that needs /etc/collectd/collectd.conf, which is in no package here."""
+    """Its service stays down: that needs /etc/collectd/collectd.conf, of another package."""
     apt = shutil.which("apt-get")
     if not apt or os.geteuid() != 0:
         raise Unavailable(f"{_PACKAGE} is not installed; as root: apt-get install {_PACKAGE}")
