@@ -89,12 +89,17 @@ class ThingsBoard(Contestant):
 
     @classmethod
     def install(cls) -> None:
+        """All it loads, at pinned versions: it would install what it misses when it runs."""
         stamp = _venv() / "requirements-installed.txt"
         wanted = f"{sys.version}\n{_REQUIREMENTS.read_text()}"
         if stamp.is_file() and stamp.read_text() == wanted:
             return
         shutil.rmtree(_venv(), ignore_errors=True)
-        _venv().parent.mkdir(parents=True, exist_ok=True)
+        try:
+            _venv().parent.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise Unavailable(str(error)) from error
+        # On Debian, this needs the package python3-venv.
         _run([sys.executable, "-m", "venv", str(_venv())])
         _run([str(_python()), "-m", "pip", "install", "--quiet", "--disable-pip-version-check",
               "--no-input", "-r", str(_REQUIREMENTS)])
@@ -302,5 +307,5 @@ def _run(command: list[str]) -> None:
     except (OSError, subprocess.TimeoutExpired) as error:
         raise Unavailable(f"{command[0]}: {error}") from error
     except subprocess.CalledProcessError as error:
-        output = (error.stderr or error.stdout).strip().splitlines()
-        raise Unavailable(f"{' '.join(command[:4])}: {output[-1] if output else error}") from error
+        output = " ".join((error.stderr or error.stdout).split())[-300:]
+        raise Unavailable(f"{' '.join(command[:4])}: {output or error}") from error
