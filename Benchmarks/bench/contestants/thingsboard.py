@@ -274,7 +274,7 @@ class ThingsBoardFile(ThingsBoard):
         }
 
 
-#: Errors only, to the standard error.
+#: Warnings and errors, to the standard error.
 _LOGS = {
     "version": 1,
     "disable_existing_loggers": False,
