@@ -2,7 +2,7 @@ internal import Glibc
 
 /// The seeds of a property test.
 public enum Seeds {
-  /// `count` seeds from 0; a campaign gives others, from CAMPAIGN_SEED on and CAMPAIGN_COUNT of them.
+  /// `count` seeds from 0, or those of a campaign: CAMPAIGN_COUNT of them from CAMPAIGN_SEED on.
   public static func given(orFirst count: UInt64) -> Range<UInt64> {
     guard let first = number("CAMPAIGN_SEED"), let count = number("CAMPAIGN_COUNT") else {
       return 0..<count
