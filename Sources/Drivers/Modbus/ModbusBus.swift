@@ -144,9 +144,9 @@ public actor ModbusBus {
     }
   }
 
-  /// Sleeps at least a millisecond, so that a clock that stands still makes no busy loop. The thread
-  /// is the bus's own and may block: `Task.sleep` goes over two threads of the pool each time, which
-  /// was a quarter of the agent's CPU time at 16 buses.
+  /// Sleeps at least a millisecond, so that a clock that stands still makes no busy loop. The
+  /// thread is the bus's own and may block: `Task.sleep` goes over two threads of the pool each
+  /// time, which was a quarter of the agent's CPU time at 16 buses.
   private func sleep(milliseconds: Int64) {
     let _: Void? = isCancelled.wait(atMost: Double(max(1, milliseconds)) / 1000) {
       $0 ? () : nil
