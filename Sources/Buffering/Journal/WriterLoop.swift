@@ -49,8 +49,7 @@ struct WriterLoop {
     while true {
       heartbeat.turn(nextWithin: turn)
       if !held.isEmpty { ring.waitForStop(atMost: retrySeconds) }
-      let content = held.isEmpty ? ring.take(atMost: secondsToNextDuty()) : ring.takeEvents()
-      round(content)
+      let content = takeTurn(atMost: secondsToNextDuty())
       apply(changes)
       if let reason = content.stopReason {
         let isComplete = flush(reason: reason)
@@ -63,6 +62,13 @@ struct WriterLoop {
         return
       }
     }
+  }
+
+  /// Writes what the ring holds, or gets within `seconds`.
+  mutating func takeTurn(atMost seconds: Double) -> SampleRing.Content {
+    let content = held.isEmpty ? ring.take(atMost: seconds) : ring.takeEvents()
+    round(content)
+    return content
   }
 
   private func secondsToNextDuty() -> Double {
