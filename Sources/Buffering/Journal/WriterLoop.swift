@@ -82,10 +82,14 @@ struct WriterLoop {
     events += content.overruns.values.map { Self.overrun($0, at: clock.now()) }
     held += content.samples
 
+    var areReadersAwake = false
     do throws(AppendError) {
       try store.append(events)
       try store.explainHoles()
       try appendHeld()
+      // Before the sync: samples may be published without it, and flash takes its time.
+      store.journal.wakeReaders()
+      areReadersAwake = true
       if let due = commitDue, due <= .now {
         commitDue = nil
         try store.commit()
@@ -96,7 +100,7 @@ struct WriterLoop {
     } catch {
       change(to: "\(error)")
     }
-    store.journal.wakeReaders()
+    if !areReadersAwake { store.journal.wakeReaders() }
   }
 
   /// Batches may go on into files that are open while nothing new can be made beside them, on a
