@@ -1,6 +1,7 @@
 """The mine that every contestant reads: Modbus TCP stations on loopback, all alike."""
 
 from dataclasses import dataclass
+from typing import NamedTuple
 
 
 @dataclass(frozen=True)
@@ -34,8 +35,7 @@ class Mine:
         return self.total_points / self.interval
 
 
-@dataclass(frozen=True)
-class Reading:
+class Reading(NamedTuple):
     """One value as a subscriber got it: which point, and which of its values."""
 
     station: int

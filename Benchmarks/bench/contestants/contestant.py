@@ -18,6 +18,8 @@ class Contestant(ABC):
     store: str
     #: Seconds after its first value until it is at its steady state.
     warm_up = 5.0
+    #: Cases that it takes part in; None for all.
+    only_cases: tuple[str, ...] | None = None
 
     def __init__(self, mine, broker_port, directory: Path, storage: Path):
         self.mine = mine

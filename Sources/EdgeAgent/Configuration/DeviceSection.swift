@@ -15,9 +15,10 @@ typealias NamedPoints = [(name: String, settings: PointSettings)]
 
 /// The `devices` section.
 struct DeviceSection {
-  /// Many times what a gateway can poll at 1 Hz; bounds memory, because a small file could
-  /// name a large profile many times.
-  static let maximumPoints = 20_000
+  /// As many as all registers of one device, and more than one gateway can poll at 1 Hz (see
+  /// docs/performance.md); bounds memory, because a small file could name a large profile many
+  /// times.
+  static let maximumPoints = 65_536
 
   private let profiles: ProfileLibrary
 

@@ -24,8 +24,8 @@ struct DeliveredValue: Sendable, Hashable {
 
 /// Pairs the served values of one point with the delivered ones, each used once.
 struct ValueMatching: Sendable, Hashable {
-  /// The answer is in the agent's hands before the simulator's thread runs on and reads its clock:
-  /// a few ms at most on a busy machine; 50 is far above and far below a cycle.
+  /// Both read the same clock, the simulator before it sends: what is left is rounding, and the
+  /// 10 ms that the offset of wall time may drift within a batch; 50 is far below a cycle.
   static let earliest: Int64 = 50
   /// The agent stamps an answer when it reads it: after the bus's time-out of 1 s it would not,
   /// so twice that is beyond any right answer.

@@ -228,6 +228,8 @@ final class MineServer {
 
   /// Sends what it can, notes what has gone, and closes a connection that is done with.
   private func send(_ number: Int) throws(SystemError) {
+    // Read before: by the time this thread runs again a busy machine's agent may be long done.
+    let time = clock.now()
     let records: [TruthRecord]
     do throws(Connection.Closed) {
       records = try connections[number]?.send() ?? []
@@ -235,7 +237,7 @@ final class MineServer {
       closeConnection(number)
       return
     }
-    for record in records { try note(record, clock.now()) }
+    for record in records { try note(record, time) }
     if connections[number]?.isFinished == true { closeConnection(number) }
   }
 
@@ -263,7 +265,8 @@ final class MineServer {
           queue.insert(.init(due: due, way: .line(index), pending: pending))
         }
       }
-      for record in line.send(at: elapsed) { try note(record, clock.now()) }
+      let time = clock.now()
+      for record in line.send(at: elapsed) { try note(record, time) }
     }
   }
 

@@ -173,14 +173,14 @@ struct LoadTests {
 
   @Test("A small file that names a large profile many times is refused soon")
   func profileAmplification() {
-    let devices = (0..<4000).map {
+    let devices = (0..<5000).map {
       "  d\($0): { bus: b\($0 / 247), unit: \($0 % 247 + 1), profile: eastron/sdm630 }\n"
     }
-    let buses = (0..<17).map { "  b\($0): { tcp: { host: h\($0) } }\n" }
+    let buses = (0..<21).map { "  b\($0): { tcp: { host: h\($0) } }\n" }
     let text = minimal + "buses:\n" + buses.joined() + "devices:\n" + devices.joined()
     let lines = Fixtures.lines { () throws(ConfigurationProblems) in try Fixtures.load(text: text) }
     #expect(lines.count == 1)
-    #expect(lines[0].contains("devices.d1428: is beyond 20000 points"))
+    #expect(lines[0].contains("devices.d4681: is beyond 65536 points"))
   }
 
   @Test("Thousands of misspelt names are counted soon")

@@ -1,0 +1,169 @@
+"""collectd with its modbus and mqtt plugins, as Debian packages it."""
+
+import os
+import re
+import shutil
+import subprocess
+from pathlib import Path
+
+from ..mine import Reading
+from .contestant import Contestant, Unavailable
+
+_PACKAGE = "collectd-core"
+_PROGRAM = "/usr/sbin/collectd"
+_PLUGINS = Path("/usr/lib/collectd")
+#: Both counts are the fastest of those tried; more write threads only wait for one lock.
+_READ_THREADS_AT_MOST = 4
+_WRITE_THREADS = 1
+
+_CONFIGURATION = """\
+Hostname "bench"
+FQDNLookup false
+BaseDir "{directory}"
+PIDFile "{directory}/collectd.pid"
+Interval {interval:g}
+MaxReadInterval {interval:g}
+ReadThreads {read_threads}
+WriteThreads {write_threads}
+CollectInternalStats false
+
+LoadPlugin logfile
+<Plugin logfile>
+  LogLevel err
+  File "{directory}/collectd.log"
+  Timestamp true
+</Plugin>
+
+LoadPlugin mqtt
+<Plugin mqtt>
+  <Publish "bench">
+    Host "127.0.0.1"
+    Port {broker_port}
+    ClientId "collectd"
+    QoS 1
+    Retain false
+    StoreRates false
+  </Publish>
+</Plugin>
+
+LoadPlugin modbus
+<Plugin modbus>
+{data}
+{hosts}
+</Plugin>
+"""
+
+_DATA = """\
+  <Data "p{point}">
+    RegisterBase {register}
+    RegisterType Float
+    RegisterCmd ReadHolding
+    Type gauge
+    Instance "{point}"
+  </Data>"""
+
+_HOST = """\
+  <Host "s{station}">
+    Address "127.0.0.1"
+    Port "{port}"
+    Interval {interval:g}
+{slaves}
+  </Host>"""
+
+_SLAVE = """\
+    <Slave {unit}>
+      Instance "{unit}"
+{collect}
+    </Slave>"""
+
+# Prefix, host, plugin and its instance, type and its instance.
+_TOPIC = re.compile(r"collectd/s(\d+)/modbus-(\d+)/gauge-(\d+)")
+
+
+class Collectd(Contestant):
+    """One request a value and one message a value.
+
+    It reads the stations in as many threads as `ReadThreads`, those of one station one after
+    another. What it can't publish it drops: no store, and a value that fails is not tried again.
+    """
+
+    name = "collectd"
+    store = "none"
+
+    @classmethod
+    def install(cls) -> None:
+        if not _is_installed():
+            _install()
+        if not _is_installed():
+            raise Unavailable(f"{_PACKAGE} lacks {_PROGRAM} or its modbus or mqtt plugin")
+
+    @classmethod
+    def version(cls) -> str:
+        result = subprocess.run([_PROGRAM, "-h"], capture_output=True, text=True, timeout=10)
+        found = re.search(r"collectd (\d[\w.]*)", result.stdout)
+        return f"collectd {found[1]}" if found else "collectd"
+
+    def prepare(self) -> None:
+        mine = self.mine
+        points = range(mine.points)
+        collect = "\n".join(f'      Collect "p{point}"' for point in points)
+        slaves = "\n".join(
+            _SLAVE.format(unit=unit, collect=collect) for unit in range(1, mine.units + 1)
+        )
+        text = _CONFIGURATION.format(
+            directory=self.directory,
+            broker_port=self.broker_port,
+            interval=mine.interval,
+            read_threads=min(mine.stations, _READ_THREADS_AT_MOST),
+            write_threads=_WRITE_THREADS,
+            data="\n".join(_DATA.format(point=p, register=2 * p) for p in points),
+            hosts="\n".join(
+                _HOST.format(
+                    station=station, port=mine.port(station), interval=mine.interval, slaves=slaves
+                )
+                for station in range(mine.stations)
+            ),
+        )
+        self._configuration.write_text(text)
+
+    def command(self) -> list[str]:
+        return [_PROGRAM, "-f", "-C", str(self._configuration)]
+
+    def readings(self, topic: str, payload: bytes, is_retained: bool) -> list[Reading]:
+        found = _TOPIC.fullmatch(topic)
+        if not found:
+            return []
+        station, unit, point = map(int, found.groups())
+        # "time:value", with the zero that ends a string of C.
+        value = payload.rstrip(b"\0").rpartition(b":")[2]
+        # Not read in this cycle: no value was served.
+        return [] if value == b"nan" else [Reading(station, unit, point, int(float(value)))]
+
+    @property
+    def _configuration(self) -> Path:
+        return self.directory / "collectd.conf"
+
+
+def _is_installed() -> bool:
+    plugins = [_PLUGINS / f"{name}.so" for name in ("modbus", "mqtt", "logfile")]
+    return all(path.exists() for path in [Path(_PROGRAM), *plugins])
+
+
+def _install() -> None:
+    """Its service stays down: that needs /etc/collectd/collectd.conf, which is in no package here."""
+    apt = shutil.which("apt-get")
+    if not apt or os.geteuid() != 0:
+        raise Unavailable(f"{_PACKAGE} is not installed; as root: apt-get install {_PACKAGE}")
+    environment = {**os.environ, "DEBIAN_FRONTEND": "noninteractive"}
+    # The plugins' libraries are not among its package's dependencies.
+    packages = [_PACKAGE, "libmodbus5", "libmosquitto1"]
+    install = [apt, "install", "-y", "--no-install-recommends", *packages]
+    for command in ([apt, "update"], install):
+        try:
+            result = subprocess.run(
+                command, env=environment, capture_output=True, text=True, timeout=300
+            )
+        except subprocess.TimeoutExpired as error:
+            raise Unavailable(f"{' '.join(command)}: not done in 300 s") from error
+    if result.returncode:
+        raise Unavailable(f"{' '.join(install)}: {result.stderr.strip()[-300:]}")
