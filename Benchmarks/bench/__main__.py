@@ -127,6 +127,24 @@ def _stop(number: int, _: object) -> None:
     raise SystemExit(128 + number)
 
 
+def _rounded(outcome: Outcome) -> dict[str, Any]:
+    """Five digits are more than any figure has to say."""
+    fields = asdict(outcome)
+    for name, value in outcome.figures.items():
+        if isinstance(value, float):
+            fields["figures"][name] = float(f"{value:.5g}")
+    return fields
+
+
+def _write(out: Path, content: dict[str, Any]) -> None:
+    """A line for each outcome, so that files of results can be compared."""
+    head = json.dumps({**content, "runs": []}, indent=1, ensure_ascii=False)
+    runs = ",\n  ".join(json.dumps(run, ensure_ascii=False) for run in content["runs"])
+    new = out.with_suffix(".new")
+    new.write_text(head.removesuffix("[]\n}") + f"[\n  {runs}\n ]\n}}\n")
+    os.replace(new, out)
+
+
 def _run(
     arguments: argparse.Namespace,
     kinds: dict[str, type[Contestant]],
@@ -143,15 +161,13 @@ def _run(
                     continue
                 _say(f"run {run} of {arguments.runs}: {name}, {case}")
                 for outcome in _outcomes(case, kind, options):
-                    content["runs"].append({"run": run, "contestant": name, **asdict(outcome)})
+                    content["runs"].append({"run": run, "contestant": name, **_rounded(outcome)})
                     problems = [f"run {run}: {text}" for text in _problems(name, outcome)]
                     content["failures"] += problems
                     _say(f"  {outcome.label}: {_summary(outcome)}")
                     for text in problems:
                         _say(f"  FAILED: {text}")
-                    new = out.with_suffix(".new")
-                    new.write_text(json.dumps(content, indent=1, ensure_ascii=False) + "\n")
-                    os.replace(new, out)
+                    _write(out, content)
 
 
 def main() -> int:
@@ -182,6 +198,7 @@ def main() -> int:
         "failures": [f"the agent: {unavailable['agent']}"] if "agent" in unavailable else [],
         "runs": [],
     }
+    _write(out, content)
     _run(arguments, kinds, cases, content, out)
     print(f"\n{Results(content).markdown()}")
     _say(f"results in {out}")

@@ -16,11 +16,14 @@ _COMMIT_WINDOW_NS = 1_250_000_000
 _KILL_DELAY_NS = 50_000_000
 #: A backlog that still makes progress has so long at most.
 _LONGEST_DRAIN_SECONDS = 900
-#: At the highest rate the last values must be there so soon after the window.
-_RATE_DELIVERY_SECONDS = 2
+#: At the highest rate the last values must be there so soon after the window. More than the 2 s
+#: that collectd takes at any rate (it looks for acknowledgements only when it publishes).
+_RATE_DELIVERY_SECONDS = 3
 _RATE_POINTS_A_DEVICE = 60
 _MOST_STATIONS = 16
 _MOST_UNITS = 247
+#: Devices, or devices times hertz, where the search ends: nearly two million points a second.
+_MOST_DEVICES = 32_000
 #: The search ends when the highest good and the lowest bad rate are this close.
 _RATE_RESOLUTION = 0.07
 GROWTH = (16, 64, 256, 1024, 4096, 16_384, 65_536)
@@ -41,6 +44,7 @@ class Options:
     growth: float = 30
     growth_interval: float = 10
     growth_sizes: tuple[int, ...] = GROWTH
+    longest_warm_up: float = 60
     keep: bool = False
 
 
@@ -53,6 +57,7 @@ QUICK = Options(
     growth=6,
     growth_interval=2,
     growth_sizes=(16, 1024),
+    longest_warm_up=2,
 )
 
 
@@ -94,7 +99,7 @@ def _settle(rig: Rig, since: int, until: int, seconds: float) -> None:
 def steady(kind: type[Contestant], options: Options) -> Iterator[Outcome]:
     """16 stations of 16 points at 1 Hz, once all is warm."""
     with Rig(kind, keep=options.keep) as rig:
-        rig.warm_up()
+        rig.warm_up(options.longest_warm_up)
         with Window(rig) as window:
             time.sleep(options.steady)
         _settle(rig, window.since, window.until, 5)
@@ -132,7 +137,7 @@ def outage(kind: type[Contestant], options: Options) -> Iterator[Outcome]:
 
 
 def _outage(rig: Rig, options: Options, with_kill: bool) -> Outcome:
-    rig.warm_up()
+    rig.warm_up(options.longest_warm_up)
     since = time.monotonic_ns()
     time.sleep(options.around)
     if not rig.broker.stop():
@@ -164,6 +169,7 @@ def _outage(rig: Rig, options: Options, with_kill: bool) -> Outcome:
     first, everywhere = rig.account.fresh_after(back)
     drained = rig.account.last_arrival_served_before(back, away)
     for name, moment in (
+        ("first_message_s", rig.account.first_arrival_after(back)),
         ("first_fresh_s", first),
         ("all_fresh_s", everywhere),
         ("drain_s", None if drained is None or drained < back else drained),
@@ -195,12 +201,17 @@ def layout(devices: int) -> tuple[int, int]:
     """Stations and units, as close to so many devices as 16 stations allow."""
     if devices <= _MOST_STATIONS:
         return devices, 1
-    choices = [(s, round(devices / s)) for s in range(_MOST_STATIONS, _MOST_STATIONS // 2, -1)]
+    choices = [
+        (stations, round(devices / stations))
+        for stations in range(_MOST_STATIONS, _MOST_STATIONS // 2, -1)
+    ]
     return min(choices, key=lambda choice: abs(choice[0] * choice[1] - devices))
 
 
 def rate(kind: type[Contestant], options: Options) -> Iterator[Outcome]:
-    """The most points at 1 Hz without a missed cycle, a loss or a backlog that grows.
+    """The most points a second without a missed cycle, a loss or a backlog that grows.
+
+    They are read at 1 Hz, and more often only beyond the points that there can be.
 
     A rate that fails is tried once more: other programs of the machine may have disturbed it.
     """
@@ -236,7 +247,7 @@ def rate(kind: type[Contestant], options: Options) -> Iterator[Outcome]:
 
 def _bracket(is_good: Callable[[int], bool]) -> tuple[int, int | None]:
     """A good and a bad number of devices, each twice the other; no bad one if the mine ends."""
-    most = _MOST_STATIONS * _MOST_UNITS
+    most = _MOST_DEVICES
     devices = _MOST_STATIONS
     if is_good(devices):
         while devices < most:
@@ -259,9 +270,19 @@ def _probe(
     outcome = Outcome("rate")
     figures = outcome.figures
     reason = ""
+    most_points = stations * _MOST_UNITS * _RATE_POINTS_A_DEVICE
+    if kind.most_points:
+        most_points = min(most_points, kind.most_points)
+    hertz = -(-points // most_points)
+    if hertz > 1:
+        units //= hertz
+        outcome.notes["interval"] = f"{stations * units * _RATE_POINTS_A_DEVICE} at {hertz} Hz"
+    points = stations * units * _RATE_POINTS_A_DEVICE * hertz
     try:
-        with Rig(kind, stations, units, _RATE_POINTS_A_DEVICE, keep=options.keep) as rig:
-            rig.warm_up()
+        with Rig(
+            kind, stations, units, _RATE_POINTS_A_DEVICE, 1 / hertz, keep=options.keep
+        ) as rig:
+            rig.warm_up(options.longest_warm_up)
             with Window(rig) as window:
                 time.sleep(options.rate)
             time.sleep(_RATE_DELIVERY_SECONDS + 0.2)
@@ -269,6 +290,7 @@ def _probe(
             by = window.until + int(_RATE_DELIVERY_SECONDS * 1e9)
             result = rig.account.result(window.since, window.until, by)
             figures.update(window.figures)
+            _account(figures, result)
             _latency(figures, result)
             missed = rig.truth.missed_cycles(window.since, window.until)
             if missed:
@@ -323,7 +345,7 @@ def _grown(kind: type[Contestant], points: int, options: Options) -> Outcome:
             options.growth_interval,
             keep=options.keep,
         ) as rig:
-            rig.warm_up(120)
+            rig.warm_up(options.longest_warm_up, 120)
             time.sleep(options.growth_interval)
             with Window(rig) as window:
                 time.sleep(options.growth)

@@ -7,6 +7,8 @@ from typing import NamedTuple
 
 _HEADER = struct.Struct("<QBHI")
 _RETAINED = 1
+#: Read at once; a message is smaller.
+_CHUNK_BYTES = 16 << 20
 
 
 class Message(NamedTuple):
@@ -27,19 +29,27 @@ class Records:
 
     def new(self) -> Iterator[Message]:
         """The messages that came since the last call."""
-        try:
-            with open(self._path, "rb") as file:
-                file.seek(self._offset)
-                data = file.read()
-        except FileNotFoundError:
-            return
+        while True:
+            try:
+                with open(self._path, "rb") as file:
+                    file.seek(self._offset)
+                    data = file.read(_CHUNK_BYTES)
+            except FileNotFoundError:
+                return
+            before = self._offset
+            yield from self._messages(data)
+            if self._offset == before:
+                return
+
+    def _messages(self, data: bytes) -> Iterator[Message]:
+        """Those that are complete; the offset goes with them."""
         position = 0
         while position + _HEADER.size <= len(data):
             time, flags, topic_length, payload_length = _HEADER.unpack_from(data, position)
             start = position + _HEADER.size
             end = start + topic_length + payload_length
             if end > len(data):
-                break
+                return
             topic = data[start : start + topic_length].decode(errors="replace")
             payload = data[start + topic_length : end]
             self._offset += end - position

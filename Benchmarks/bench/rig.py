@@ -70,7 +70,7 @@ class Rig:
     ):
         self._keep = keep
         self._programs: list[Program] = []
-        self.directory = Path(tempfile.mkdtemp(prefix="bench-"))
+        self.directory = Path(tempfile.mkdtemp(prefix="edge-bench-"))
         self.storage = Storage(self.directory / "storage")
         self.mine = Mine(free_ports(stations), stations, units, points, interval)
         self.broker_port = free_ports(1)
@@ -189,11 +189,11 @@ class Rig:
             time.sleep(0.05)
             self.follow()
 
-    def warm_up(self, seconds: float = 90) -> None:
-        """Launches the contestant and waits until it is at its steady state."""
+    def warm_up(self, longest: float, until_value: float = 90) -> None:
+        """Launches the contestant and waits until it is at its steady state, or so long."""
         self.launch()
-        self.wait_for_value(seconds)
-        time.sleep(self.contestant.warm_up)
+        self.wait_for_value(until_value)
+        time.sleep(min(self.contestant.warm_up, longest))
         self.program.require_running()
 
     def finish(self) -> None:

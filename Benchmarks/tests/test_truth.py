@@ -69,6 +69,11 @@ class TruthTests(unittest.TestCase):
         self.assertEqual(result.missed_cycles(0, 8 * SECOND), 4)
         self.assertEqual(result.missed_cycles(3 * SECOND, 12 * SECOND), 5)
 
+    def test_who_is_a_little_late_each_time_misses_cycles(self):
+        result = Truth(Path("none"), Mine(1, 1, 1, 1))
+        result.replay((t * 1_400_000_000, 0, 1, 3, 0, 2) for t in range(1, 11))
+        self.assertEqual(result.missed_cycles(0, 14 * SECOND), 3)
+
     def test_a_point_never_read_has_missed_all_cycles(self):
         result = Truth(Path("none"), Mine(1, 1, 1, 1))
         self.assertEqual(result.missed_cycles(0, 10 * SECOND), 9)
@@ -156,6 +161,8 @@ class AccountTests(unittest.TestCase):
         deliver(account, 4, delay=2)
         self.assertEqual(account.fresh_after(2 * SECOND), (3 * SECOND + 1, 4 * SECOND + 2))
         self.assertEqual(account.last_arrival_served_before(2 * SECOND), 22 * SECOND)
+        self.assertEqual(account.first_arrival_after(3 * SECOND + 1), 4 * SECOND + 2)
+        self.assertIsNone(account.first_arrival_after(22 * SECOND))
 
     def test_a_million_values_take_seconds(self):
         mine = Mine(1, 16, 10, 60)

@@ -24,6 +24,7 @@ class Agent(Contestant):
 
     name = "agent"
     store = "journal, synced each second"
+    most_points = 65_536
     #: Of the destination, in addition to its URL.
     uplink = ""
 

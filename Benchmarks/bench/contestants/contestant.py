@@ -18,6 +18,9 @@ class Contestant(ABC):
     store: str
     #: Seconds after its first value until it is at its steady state.
     warm_up = 5.0
+    #: Points that it can be configured with; None for no limit. More values a second than that are
+    #: then read of fewer points, more often.
+    most_points: int | None = None
     #: Cases that it takes part in; None for all.
     only_cases: tuple[str, ...] | None = None
 
