@@ -19,6 +19,12 @@ let package = Package(
     .executable(name: "edge-agent", targets: ["EdgeAgent"]),
     .executable(name: "mine-simulator", targets: ["MineSimulator"]),
     .executable(name: "edge-receive", targets: ["EdgeReceive"]),
+    // What Benchmarks/ measures.
+    .library(
+      name: "EdgeModules",
+      targets: [
+        "Telemetry", "LinuxSystem", "ConfigurationFile", "Drivers", "Buffering", "Uplink",
+      ]),
   ],
   dependencies: [
     .package(url: "https://github.com/apple/swift-argument-parser", from: "1.8.2")

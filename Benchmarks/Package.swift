@@ -1,6 +1,13 @@
 // swift-tools-version: 6.2
 import PackageDescription
 
+let strict: [SwiftSetting] = [
+  .enableUpcomingFeature("ExistentialAny"),
+  .enableUpcomingFeature("InternalImportsByDefault"),
+  .enableUpcomingFeature("MemberImportVisibility"),
+  .treatAllWarnings(as: .error),
+]
+
 let cStrict: [CSetting] = [.unsafeFlags(["-Wall", "-Wextra", "-Werror"])]
 
 let package = Package(
@@ -10,7 +17,11 @@ let package = Package(
     .executable(name: "bench-slave", targets: ["Slave"]),
     .executable(name: "bench-subscriber", targets: ["Subscriber"]),
     .executable(name: "bench-floor", targets: ["Floor"]),
+    // What single steps of the agent cost.
+    .executable(name: "bench-micro", targets: ["Micro"]),
   ],
+  // Named, because the name of a checkout's folder is anybody's.
+  dependencies: [.package(name: "edge-agent", path: "..")],
   targets: [
     // The load. Plain linking: a module map would clash with the agent's of the same library.
     .executableTarget(name: "Slave", dependencies: ["Recording"], cSettings: cStrict),
@@ -21,6 +32,13 @@ let package = Package(
       name: "Floor", dependencies: ["Recording"], cSettings: cStrict,
       linkerSettings: [.linkedLibrary("modbus"), .linkedLibrary("mosquitto")]),
     .target(name: "Recording", cSettings: cStrict),
+
+    // The micro benchmarks.
+    .target(name: "CAllocations", cSettings: cStrict),
+    .executableTarget(
+      name: "Micro",
+      dependencies: ["CAllocations", .product(name: "EdgeModules", package: "edge-agent")],
+      swiftSettings: strict),
   ],
   swiftLanguageModes: [.v6],
   cLanguageStandard: .gnu11

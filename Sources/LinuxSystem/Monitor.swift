@@ -41,8 +41,10 @@ public final class Monitor<State>: @unchecked Sendable {
   public func update(_ body: (inout sending State) -> Void) {
     pthread_mutex_lock(mutex)
     body(&state)
-    pthread_cond_broadcast(condition)
     pthread_mutex_unlock(mutex)
+    // Behind the unlock: who wakes up would only wait for the mutex and sleep once more. The caller
+    // holds this object, so the condition is still there.
+    pthread_cond_broadcast(condition)
   }
 
   /// Blocks this thread until `body` returns a result or `seconds` have passed (`nil`: for ever);

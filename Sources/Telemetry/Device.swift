@@ -60,11 +60,8 @@ public final class DeviceSchema: Sendable, Hashable {
     left === right || (left.name == right.name && left.points == right.points)
   }
 
-  /// Hashes what equality compares.
-  public func hash(into hasher: inout Hasher) {
-    hasher.combine(name)
-    hasher.combine(points)
-  }
+  /// Hashes the name only: it tells devices apart, and every append looks its samples' devices up.
+  public func hash(into hasher: inout Hasher) { hasher.combine(name) }
 }
 
 /// A device with what its points are, for the definitions that subscribers get.

@@ -57,15 +57,34 @@ private func powerOfTen(_ exponent: UInt8) -> Double {
 }
 
 /// `mantissa × 10^-decimals` in plain notation, with trailing zeros of the fraction dropped.
+/// Written digit by digit, because scaled registers are a good part of what is ever published.
 private func decimalText(_ mantissa: Int64, _ decimals: UInt8) -> String {
-  var digits = String(mantissa.magnitude)
-  let places = Int(decimals)
-  if digits.utf8.count <= places {
-    digits = String(repeating: "0", count: places + 1 - digits.utf8.count) + digits
+  var rest = mantissa.magnitude
+  var places = Int(decimals)
+  while places > 0, rest.isMultiple(of: 10) {
+    rest /= 10
+    places -= 1
   }
-  let point = digits.index(digits.endIndex, offsetBy: -places)
-  let fraction = digits[point...]
-  let significant = fraction.lastIndex { $0 != "0" }.map { fraction[...$0] } ?? ""
-  let sign = mantissa < 0 ? "-" : ""
-  return sign + digits[..<point] + (significant.isEmpty ? "" : "." + significant)
+  guard places > 0 else { return (mantissa < 0 ? "-" : "") + String(rest) }
+  // A digit before the point, however small the number.
+  let digits = max(digitCount(rest), places + 1)
+  let start = mantissa < 0 ? 1 : 0
+  return String(unsafeUninitializedCapacity: start + digits + 1) { text in
+    if start == 1 { text[0] = UInt8(ascii: "-") }
+    for index in (start..<start + digits + 1).reversed() {
+      if index == start + digits - places {
+        text[index] = UInt8(ascii: ".")
+      } else {
+        text[index] = UInt8(ascii: "0") + UInt8(rest % 10)
+        rest /= 10
+      }
+    }
+    return start + digits + 1
+  }
+}
+
+private func digitCount(_ number: UInt64) -> Int {
+  var (count, rest) = (1, number / 10)
+  while rest > 0 { (count, rest) = (count + 1, rest / 10) }
+  return count
 }

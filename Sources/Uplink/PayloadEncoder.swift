@@ -1,4 +1,4 @@
-internal import Buffering
+public import Buffering
 internal import Telemetry
 
 /// Encodes what is published, exactly as docs/payloads.md says. Reuses one buffer, so it belongs to
@@ -12,14 +12,15 @@ public struct PayloadEncoder {
   let agentVersion: String
   var json = JSONWriter(capacity: 16 * 1024)
 
-  init(gateway: String, destination: String, agentVersion: String) {
+  /// An encoder for one destination of a gateway.
+  public init(gateway: String, destination: String, agentVersion: String) {
     self.gateway = gateway
     self.destination = destination
     self.agentVersion = agentVersion
   }
 
   /// The `data` or `events` payload of a batch.
-  mutating func encode(_ batch: Batch) -> [UInt8] {
+  public mutating func encode(_ batch: Batch) -> [UInt8] {
     json.reset()
     json.beginObject()
     json.member("v", Self.version)

@@ -8,6 +8,8 @@ struct ByteWriter {
 
   mutating func reset() { bytes.removeAll(keepingCapacity: true) }
 
+  mutating func fixed(_ byte: UInt8) { bytes.append(byte) }
+
   mutating func fixed(_ number: some FixedWidthInteger) {
     withUnsafeBytes(of: number.littleEndian) { bytes.append(contentsOf: $0) }
   }

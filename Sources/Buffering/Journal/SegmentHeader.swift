@@ -22,10 +22,12 @@ struct SegmentHeader: Hashable {
   /// Seeds the checksum of every frame, so that what a file held before it was recycled can't be
   /// read as the segment's own.
   var frameSeed: UInt32 {
-    var writer = ByteWriter(capacity: 16)
-    writer.fixed(store)
-    writer.fixed(generation)
-    return CRC32C.checksum(writer.bytes)
+    // Asked for with every frame.
+    withUnsafeBytes(of: (store.littleEndian, generation.littleEndian)) { bytes in
+      var crc = CRC32C()
+      crc.update(bytes)
+      return crc.value
+    }
   }
 
   func encoded() -> [UInt8] {

@@ -54,8 +54,7 @@ struct WriterLoop {
     while true {
       heartbeat.turn(nextWithin: turn)
       if !held.isEmpty { ring.waitForStop(atMost: retrySeconds) }
-      let content = held.isEmpty ? ring.take(atMost: secondsToNextDuty()) : ring.takeEvents()
-      round(content)
+      let content = takeTurn(atMost: secondsToNextDuty())
       apply(changes)
       if let reason = content.stopReason {
         let isComplete = flush(reason: reason)
@@ -70,6 +69,13 @@ struct WriterLoop {
     }
   }
 
+  /// Writes what the ring holds, or gets within `seconds`.
+  mutating func takeTurn(atMost seconds: Double) -> SampleRing.Content {
+    let content = held.isEmpty ? ring.take(atMost: seconds) : ring.takeEvents()
+    round(content)
+    return content
+  }
+
   private func secondsToNextDuty() -> Double {
     let next = min(commitDue ?? cursorsDue, cursorsDue)
     return max(0, (next - .now) / .seconds(1))
@@ -81,10 +87,14 @@ struct WriterLoop {
     events += content.overruns.values.map { Self.overrun($0, at: clock.now()) }
     held += content.samples
 
+    var areReadersAwake = false
     do throws(AppendError) {
       try store.append(events)
       try store.explainHoles()
       try appendHeld()
+      // Before the sync: samples may be published without it, and flash takes its time.
+      store.journal.wakeReaders()
+      areReadersAwake = true
       if let due = commitDue, due <= .now {
         commitDue = nil
         try store.commit()
@@ -95,7 +105,7 @@ struct WriterLoop {
     } catch {
       change(to: "\(error)")
     }
-    store.journal.wakeReaders()
+    if !areReadersAwake { store.journal.wakeReaders() }
   }
 
   /// Batches may go on into files that are open while nothing new can be made beside them, on a

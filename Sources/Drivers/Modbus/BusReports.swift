@@ -37,16 +37,17 @@ struct BusReports {
   mutating func addValues(
     _ words: [UInt16], to request: PlannedRequest, of index: Int, at now: Timestamp
   ) {
-    let device = devices[index]
+    // Not the device: a second reference to its times would have them copied when they change.
+    let decoders = devices[index].decoders
     let outcomes = request.points.map { point in
       let definition = definitions[index].points[point]
       let start = Int(definition.address) - Int(request.address)
       let words = words[start..<start + definition.type.addressCount]
-      return PointOutcome(point: point, outcome: device.decoders[point].outcome(of: words))
+      return PointOutcome(point: point, outcome: decoders[point].outcome(of: words))
     }
     add(outcomes, of: index, time: now)
     if let change = devices[index].watch.recordValues() {
-      addEvent(.device(change), from: device.schema.name, .info, at: now)
+      addEvent(.device(change), from: devices[index].schema.name, .info, at: now)
     }
   }
 
@@ -94,7 +95,7 @@ struct BusReports {
   }
 
   private mutating func add(_ outcomes: [PointOutcome], of index: Int, time: Timestamp) {
-    let newest = outcomes.map { devices[index].newest[$0.point] }.max() ?? .min
+    let newest = outcomes.reduce(.min) { max($0, devices[index].newest[$1.point]) }
     // A cycle may be due before the answer to the one before it came, and fail then. Its due time
     // would lie before a value that receivers have.
     let time = time.monotonic > newest ? time : time.moved(to: newest + 1)

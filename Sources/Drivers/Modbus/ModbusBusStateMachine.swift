@@ -268,7 +268,8 @@ extension ModbusBusStateMachine {
 
   private mutating func recordAnswer(of unit: UInt8, at now: Timestamp) {
     proveConnection(at: now)
-    backoffs[unit]?.recordAnswer()
+    // Nearly always there is nothing to forget, and changing a dictionary allocates three times.
+    if backoffs[unit]?.isSuspect == true { backoffs[unit]?.recordAnswer() }
   }
 
   private mutating func recordTimeout(of unit: UInt8, at now: Timestamp) {

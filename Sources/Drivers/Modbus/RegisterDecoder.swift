@@ -33,10 +33,12 @@ struct RegisterDecoder: Sendable, Hashable {
 
   /// The words as one number, most significant bit first.
   private func pattern(of words: ArraySlice<UInt16>) -> UInt64 {
-    let significantFirst = order.reversesWords ? Array(words.reversed()) : Array(words)
-    return significantFirst.reduce(0) { pattern, word in
+    func append(_ pattern: UInt64, _ word: UInt16) -> UInt64 {
       pattern << 16 | UInt64(order.swapsBytes ? word.byteSwapped : word)
     }
+    // Neither makes an array: this is done for every value that is ever read.
+    return order.reversesWords
+      ? words.lazy.reversed().reduce(0, append) : words.reduce(0, append)
   }
 
   private func signed(_ raw: Int64) -> Outcome {

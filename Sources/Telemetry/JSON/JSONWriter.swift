@@ -63,7 +63,8 @@ public struct JSONWriter: Sendable {
 
   private mutating func literal(_ text: String) {
     separate()
-    bytes.append(contentsOf: text.utf8)
+    var text = text
+    text.withUTF8 { bytes.append(contentsOf: $0) }
     needsComma = true
   }
 
@@ -85,21 +86,35 @@ public struct JSONWriter: Sendable {
 
   private mutating func quote(_ text: String) {
     bytes.append(UInt8(ascii: "\""))
-    for byte in text.utf8 {
-      switch byte {
-      case UInt8(ascii: "\""), UInt8(ascii: "\\"):
-        bytes.append(UInt8(ascii: "\\"))
-        bytes.append(byte)
-      case UInt8(ascii: "\n"):
-        bytes.append(contentsOf: "\\n".utf8)
-      case 0..<0x20:
-        bytes.append(contentsOf: "\\u".utf8)
-        bytes.append(contentsOf: hexadecimal(UInt64(byte), digits: 4).utf8)
-      default:
-        bytes.append(byte)
+    var text = text
+    text.withUTF8 { utf8 in
+      // Names never need escaping, and they are most of a payload.
+      if utf8.contains(where: Self.needsEscape) {
+        for byte in utf8 { appendEscaped(byte) }
+      } else {
+        bytes.append(contentsOf: utf8)
       }
     }
     bytes.append(UInt8(ascii: "\""))
+  }
+
+  private static func needsEscape(_ byte: UInt8) -> Bool {
+    byte < 0x20 || byte == UInt8(ascii: "\"") || byte == UInt8(ascii: "\\")
+  }
+
+  private mutating func appendEscaped(_ byte: UInt8) {
+    switch byte {
+    case UInt8(ascii: "\""), UInt8(ascii: "\\"):
+      bytes.append(UInt8(ascii: "\\"))
+      bytes.append(byte)
+    case UInt8(ascii: "\n"):
+      bytes.append(contentsOf: "\\n".utf8)
+    case 0..<0x20:
+      bytes.append(contentsOf: "\\u".utf8)
+      bytes.append(contentsOf: hexadecimal(UInt64(byte), digits: 4).utf8)
+    default:
+      bytes.append(byte)
+    }
   }
 }
 
