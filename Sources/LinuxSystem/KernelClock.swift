@@ -1,4 +1,5 @@
 internal import CLinux
+internal import Glibc
 public import Telemetry
 
 /// The kernel's clocks.
@@ -15,6 +16,13 @@ public struct KernelClock: TimeSource {
     return Timestamp(
       monotonic: boot / 1_000_000, offset: offset,
       clock: CLinux_clock_is_synchronised() == 1 ? .synced : .unsynced)
+  }
+
+  /// CLOCK_BOOTTIME.
+  public var monotonic: Int64 {
+    var time = timespec()
+    clock_gettime(CLOCK_BOOTTIME, &time)
+    return Int64(time.tv_sec) * 1000 + Int64(time.tv_nsec) / 1_000_000
   }
 }
 

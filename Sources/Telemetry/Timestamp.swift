@@ -34,6 +34,13 @@ public struct Timestamp: Sendable, Hashable {
 public protocol TimeSource: Sendable {
   /// Both clocks, now.
   func now() -> Timestamp
+  /// Milliseconds of the monotonic clock alone, now: what timers need, and cheaper.
+  var monotonic: Int64 { get }
+}
+
+extension TimeSource {
+  /// That of both clocks.
+  public var monotonic: Int64 { now().monotonic }
 }
 
 /// One boot of the board: the first 32 bits of the kernel's random boot id.

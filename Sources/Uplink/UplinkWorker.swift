@@ -64,7 +64,7 @@ final class UplinkWorker {
     machine = UplinkStateMachine(
       endpointCount: settings.endpoints.count, generator: generator)
     window = InflightWindow(configured: settings.window, historyShare: settings.historyShare)
-    bucket = TokenBucket(bytesPerSecond: settings.historyRate, now: uplink.clock.now().monotonic)
+    bucket = TokenBucket(bytesPerSecond: settings.historyRate, now: uplink.clock.monotonic)
     announcements = Announcements(topics: topics)
   }
 
@@ -90,7 +90,7 @@ final class UplinkWorker {
   }
 
   /// Milliseconds of the monotonic clock.
-  var now: Int64 { uplink.clock.now().monotonic }
+  var now: Int64 { uplink.clock.monotonic }
 
   /// Whether batches may be published; history only while nobody asked for a stop.
   var isDelivering: (live: Bool, history: Bool) {

@@ -27,9 +27,10 @@ struct station {
 };
 
 struct floor {
-  long stations, units, points, interval_ms;
+  long stations, units, points, interval_ms, broker_port;
   struct station *all;
   struct mosquitto *client;
+  bool has_connected;
   char *payload;
   uint64_t cycles, missed, failed;
 };
@@ -91,7 +92,7 @@ static void read_station(struct floor *floor, long number) {
   if (!station->is_connected && !is_ended) floor->failed++;
 }
 
-static struct mosquitto *make_client(long broker_port) {
+static struct mosquitto *make_client(void) {
   mosquitto_lib_init();
   struct mosquitto *client = mosquitto_new("floor", false, NULL);
   if (!client) die_errno("mosquitto_new");
@@ -100,10 +101,17 @@ static struct mosquitto *make_client(long broker_port) {
   // No limit: it never waits for an acknowledgement.
   mosquitto_max_inflight_messages_set(client, 0);
   mosquitto_reconnect_delay_set(client, 1, 1, false);
-  mosquitto_connect_async(client, "127.0.0.1", (int)broker_port, KEEP_ALIVE_SECONDS);
-  int result = mosquitto_loop_start(client);
-  if (result) die("mosquitto_loop_start: %s", mosquitto_strerror(result));
   return client;
+}
+
+// The library's thread connects again by itself, but only after a first connection was begun.
+static void connect_to_broker(struct floor *floor) {
+  int result = mosquitto_connect_async(floor->client, "127.0.0.1", (int)floor->broker_port,
+                                       KEEP_ALIVE_SECONDS);
+  if (result) return;
+  result = mosquitto_loop_start(floor->client);
+  if (result) die("mosquitto_loop_start: %s", mosquitto_strerror(result));
+  floor->has_connected = true;
 }
 
 // Sleeps until the next cycle begins; counts those that are over already.
@@ -122,6 +130,7 @@ static void wait_for_cycle(struct floor *floor, int64_t *due_ns) {
 static void run(struct floor *floor) {
   int64_t due_ns = monotonic_ns();
   while (!is_ended) {
+    if (!floor->has_connected) connect_to_broker(floor);
     for (long i = 0; i < floor->stations && !is_ended; i++) read_station(floor, i);
     floor->cycles++;
     wait_for_cycle(floor, &due_ns);
@@ -130,7 +139,7 @@ static void run(struct floor *floor) {
 
 static void close_all(struct floor *floor) {
   mosquitto_disconnect(floor->client);
-  mosquitto_loop_stop(floor->client, false);
+  if (floor->has_connected) mosquitto_loop_stop(floor->client, false);
   mosquitto_destroy(floor->client);
   mosquitto_lib_cleanup();
   for (long i = 0; i < floor->stations; i++) {
@@ -143,21 +152,21 @@ static void close_all(struct floor *floor) {
 
 int main(int argc, char **argv) {
   struct floor floor = {0};
-  long first_port, broker_port;
+  long first_port;
   const struct option_spec options[] = {
       {"first-port", 1, 65535, &first_port, NULL},
       {"stations", 1, STATIONS_MAXIMUM, &floor.stations, NULL},
       {"units", 1, UNITS_MAXIMUM, &floor.units, NULL},
       {"points", 1, POINTS_MAXIMUM, &floor.points, NULL},
       {"interval-ms", 1, 3600000, &floor.interval_ms, NULL},
-      {"broker-port", 1, 65535, &broker_port, NULL}};
+      {"broker-port", 1, 65535, &floor.broker_port, NULL}};
   read_options(argc, argv, options, sizeof options / sizeof *options);
   struct sigaction action = {.sa_handler = end};
   sigaction(SIGTERM, &action, NULL);
   sigaction(SIGINT, &action, NULL);
   signal(SIGPIPE, SIG_IGN);
   make_stations(&floor, first_port);
-  floor.client = make_client(broker_port);
+  floor.client = make_client();
   run(&floor);
   close_all(&floor);
   printf("{\"cycles\": %llu, \"missed\": %llu, \"failed\": %llu}\n",

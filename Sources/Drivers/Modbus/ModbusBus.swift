@@ -77,7 +77,7 @@ public actor ModbusBus {
   }
 
   private func poll() {
-    var state = ModbusBusStateMachine(definition, start: clock.now().monotonic)
+    var state = ModbusBusStateMachine(definition, start: clock.monotonic)
     defer { heartbeat.rest() }
     while !isCancelled.withLock({ $0 }) {
       let now = clock.now()

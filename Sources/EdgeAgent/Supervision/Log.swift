@@ -50,7 +50,7 @@ enum Log {
   static func write(_ priority: Priority, _ lines: [String], of cause: LogCause) {
     guard let last = lines.last else { return }
     let line = LogThrottle.Line(priority: priority, text: LogLine.cut(last))
-    let now = KernelClock().now().monotonic
+    let now = KernelClock().monotonic
     let isAdmitted = throttle.withLock {
       $0.admits(line, of: cause, count: lines.count, at: now)
     }
@@ -63,13 +63,13 @@ enum Log {
 
   /// Tells what was held back in the windows that are over. To be called every few seconds.
   static func tellSuppressed() {
-    let now = KernelClock().now().monotonic
+    let now = KernelClock().monotonic
     for line in throttle.withLock({ $0.takeSummaries(at: now) }) { write(line.priority, line.text) }
   }
 
   /// Tells all that was held back, before the agent ends.
   static func tellAllSuppressed() {
-    let now = KernelClock().now().monotonic
+    let now = KernelClock().monotonic
     for line in throttle.withLock({ $0.takeAllSummaries(at: now) }) {
       write(line.priority, line.text)
     }

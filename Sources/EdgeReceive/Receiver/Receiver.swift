@@ -50,7 +50,7 @@ struct Receiver {
     self.settings = settings
     self.store = store
     self.stop = stop
-    let now = clock.now().monotonic
+    let now = clock.monotonic
     end = settings.seconds.map { now + Int64($0) * 1000 } ?? .max
     nextTable = now
   }
@@ -60,8 +60,8 @@ struct Receiver {
     while !isOver {
       if let problem = try connectAndServe() { log(problem) }
       // The table goes on while there is no connection: ages grow.
-      let retry = clock.now().monotonic + Int64(Self.retryMilliseconds)
-      while !isOver, clock.now().monotonic < retry {
+      let retry = clock.monotonic + Int64(Self.retryMilliseconds)
+      while !isOver, clock.monotonic < retry {
         showTable()
         stop.wait(atMost: min(Self.retryMilliseconds, millisecondsToNext(retry)))
       }
@@ -77,10 +77,10 @@ struct Receiver {
     } catch {
       return "\(error)"
     }
-    let deadline = clock.now().monotonic + Self.connectMilliseconds
+    let deadline = clock.monotonic + Self.connectMilliseconds
     var isConnected = false
     while !isOver {
-      if !isConnected, clock.now().monotonic > deadline { return "no answer to CONNECT" }
+      if !isConnected, clock.monotonic > deadline { return "no answer to CONNECT" }
       showTable()
       let events = connection.serve(
         forMilliseconds: millisecondsToNext(isConnected ? .max : deadline + 1),
@@ -137,8 +137,8 @@ struct Receiver {
   private mutating func sayGoodbye(to connection: MQTTConnection) throws(SQLiteError) {
     connection.disconnect()
     var isConnected = true
-    let deadline = clock.now().monotonic + Self.goodbyeMilliseconds
-    while clock.now().monotonic < deadline {
+    let deadline = clock.monotonic + Self.goodbyeMilliseconds
+    while clock.monotonic < deadline {
       let events = connection.serve(
         forMilliseconds: Int(Self.goodbyeMilliseconds), wakenBy: nil)
       if try take(events, from: connection, &isConnected) != nil { return }
@@ -175,11 +175,11 @@ struct Receiver {
   /// Milliseconds to the next thing to do by the clock, at most a second.
   private func millisecondsToNext(_ deadline: Int64) -> Int {
     let next = min(deadline, end, settings.showsTable ? nextTable : .max)
-    let left = next.subtractingReportingOverflow(clock.now().monotonic)
+    let left = next.subtractingReportingOverflow(clock.monotonic)
     return Int(max(0, min(left.overflow ? .max : left.partialValue, Self.tableMilliseconds)))
   }
 
-  private var isOver: Bool { stop.isSet || clock.now().monotonic >= end }
+  private var isOver: Bool { stop.isSet || clock.monotonic >= end }
 
   private var connectionSettings: MQTTSettings {
     MQTTSettings(
