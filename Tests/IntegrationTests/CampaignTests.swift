@@ -23,12 +23,4 @@ struct CampaignTests {
     #expect(result.status == 0, "\(result.output)\(result.errors)")
     #expect(result.output.contains("\ncomplete\n"))
   }
-
-  @Test("The campaign's own parts do as they say")
-  func parts() throws {
-    let result = try ChildProcess.run(
-      "python3", ["\(Programs.sourceTree)/Benchmarks/tests/test_campaign.py"],
-      environment: ["PYTHONPATH": Programs.sourceTree + "/Benchmarks"])
-    #expect(result.status == 0, "\(result.errors)")
-  }
 }
