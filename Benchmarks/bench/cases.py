@@ -175,6 +175,8 @@ def _outage(rig: Rig, options: Options, with_kill: bool) -> Outcome:
     figures["lost_outside"] = result.lost if killed is None else result.lost_outside(
         killed - _COMMIT_WINDOW_NS, restarted
     )
+    # Who reads nothing meanwhile loses nothing that was served.
+    figures["missed_cycles"] = rig.truth.missed_cycles(since, until)
     first, everywhere = rig.account.fresh_after(back)
     drained = rig.account.last_arrival_served_before(back, away)
     for name, moment in (
