@@ -4,6 +4,7 @@ import argparse
 import json
 import os
 import signal
+import subprocess
 import sys
 import time
 from collections.abc import Iterator
@@ -75,7 +76,7 @@ def _outcomes(case: str, kind: type[Contestant], options: Options) -> Iterator[O
     """Of one case; what goes wrong is an outcome, too."""
     try:
         yield from CASES[case](kind, options)
-    except (Failure, OSError, ValueError, KeyError) as error:
+    except (Failure, OSError, ValueError, KeyError, subprocess.SubprocessError) as error:
         yield Outcome(case, notes={"failed": f"{type(error).__name__}: {error}"})
 
 

@@ -10,10 +10,14 @@ from .processes import Failure
 from .rig import Rig
 from .truth import Result
 
-#: How long a value may wait for its sync (`commit: 1s`), and how long that sync, the reading itself
-#: and the driver's own delay may take: what a kill may cost, before and after its moment.
+#: How long a value may wait for its sync (`commit: 1s`), and how long that sync and the reading
+#: itself may take: what a kill may cost. What is served after it, until the next start, was asked
+#: for by the killed one.
 _COMMIT_WINDOW_NS = 1_250_000_000
-_KILL_DELAY_NS = 50_000_000
+#: What was served in a window has so long to arrive, also where a sync takes seconds.
+_SETTLE_SECONDS = 15
+#: From a kill to the next start, so that the slave has answered all that the killed one asked.
+_RESTART_SECONDS = 0.5
 #: A backlog that still makes progress has so long at most.
 _LONGEST_DRAIN_SECONDS = 900
 #: At the highest rate the last values must be there so soon after the window. More than the 2 s
@@ -86,12 +90,15 @@ def _latency(figures: dict[str, float | None], result: Result) -> None:
     figures["latency_max_ms"] = result.latency_ms(1)
 
 
-def _settle(rig: Rig, since: int, until: int, seconds: float) -> None:
-    """Gives what was served in a window so long to arrive."""
-    deadline = time.monotonic() + seconds
+def _settle(rig: Rig, since: int, until: int) -> None:
+    """Gives what was served in a window time to arrive.
+
+    What was served last may not be in the slave's file yet; a later record says that it is.
+    """
+    deadline = time.monotonic() + _SETTLE_SECONDS
     while time.monotonic() < deadline:
         rig.follow()
-        if not rig.account.result(since, until).lost:
+        if rig.truth.newest_ns > until and not rig.account.result(since, until).lost:
             return
         time.sleep(0.2)
 
@@ -102,7 +109,7 @@ def steady(kind: type[Contestant], options: Options) -> Iterator[Outcome]:
         rig.warm_up(options.longest_warm_up)
         with Window(rig) as window:
             time.sleep(options.steady)
-        _settle(rig, window.since, window.until, 5)
+        _settle(rig, window.since, window.until)
         rig.finish()
         result = rig.account.result(window.since, window.until)
         outcome = Outcome("steady", window.figures)
@@ -144,18 +151,20 @@ def _outage(rig: Rig, options: Options, with_kill: bool) -> Outcome:
         raise Failure("the broker did not end")
     away = time.monotonic_ns()
     time.sleep(options.outage / 2)
-    killed = None
+    killed = restarted = None
     if with_kill:
         rig.program.require_running()
         killed = time.monotonic_ns()
         rig.program.kill()
+        time.sleep(_RESTART_SECONDS)
+        restarted = time.monotonic_ns()
         rig.launch()
     time.sleep(options.outage / 2)
     back = rig.start_broker()
     _drain(rig, since, back, options.patience)
     time.sleep(options.around)
     until = time.monotonic_ns()
-    _settle(rig, since, until, 5)
+    _settle(rig, since, until)
     rig.program.require_running()
     rig.finish()
 
@@ -164,8 +173,10 @@ def _outage(rig: Rig, options: Options, with_kill: bool) -> Outcome:
     figures = outcome.figures
     _account(figures, result)
     figures["lost_outside"] = result.lost if killed is None else result.lost_outside(
-        killed - _COMMIT_WINDOW_NS, killed + _KILL_DELAY_NS
+        killed - _COMMIT_WINDOW_NS, restarted
     )
+    # Who reads nothing meanwhile loses nothing that was served.
+    figures["missed_cycles"] = rig.truth.missed_cycles(since, until)
     first, everywhere = rig.account.fresh_after(back)
     drained = rig.account.last_arrival_served_before(back, away)
     for name, moment in (
@@ -349,7 +360,7 @@ def _grown(kind: type[Contestant], points: int, options: Options) -> Outcome:
             time.sleep(options.growth_interval)
             with Window(rig) as window:
                 time.sleep(options.growth)
-            _settle(rig, window.since, window.until, 5)
+            _settle(rig, window.since, window.until)
             rig.finish()
             outcome.figures.update(window.figures)
             _account(outcome.figures, rig.account.result(window.since, window.until))

@@ -12,7 +12,7 @@ _libc = ctypes.CDLL(None, use_errno=True)
 _PR_SET_PDEATHSIG = 1
 
 
-def _end_with_the_driver() -> None:
+def end_with_the_driver() -> None:
     """In the child, before exec: the kernel ends it should the driver be killed."""
     _libc.prctl(_PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0)
 
@@ -39,6 +39,7 @@ class Program:
         self.directory = directory
         self.started_ns = 0
         self._process: subprocess.Popen[bytes] | None = None
+        self._has_group = False
 
     @property
     def pid(self) -> int:
@@ -61,10 +62,11 @@ class Program:
                     env=self.environment,
                     cwd=self.directory,
                     process_group=0,
-                    preexec_fn=_end_with_the_driver,
+                    preexec_fn=end_with_the_driver,
                 )
             except OSError as error:
                 raise Failure(f"{self.name} did not start: {error}") from error
+        self._has_group = True
 
     def stop(self, seconds: float = 10) -> bool:
         """SIGTERM, and SIGKILL where that does not help; whether it ended by itself."""
@@ -86,13 +88,15 @@ class Program:
     def kill(self) -> None:
         """SIGKILL to its whole group."""
         process = self._process
-        if process is None:
+        if process is None or not self._has_group:
             return
         try:
             os.killpg(process.pid, signal.SIGKILL)
         except ProcessLookupError:
             pass
         process.wait()
+        # Its number may be another's from now on.
+        self._has_group = False
 
     def require_running(self) -> None:
         if not self.is_running:

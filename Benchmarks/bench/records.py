@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 _HEADER = struct.Struct("<QBHI")
-_RETAINED = 1
+_RETAINED, _DUPLICATE = 1, 2
 #: Read at once; a message is smaller.
 _CHUNK_BYTES = 16 << 20
 
@@ -18,6 +18,8 @@ class Message(NamedTuple):
     topic: str
     payload: bytes
     is_retained: bool
+    is_duplicate: bool = False
+    """The broker sends it again because it got no acknowledgement of the subscriber's."""
 
 
 class Records:
@@ -54,4 +56,6 @@ class Records:
             payload = data[start + topic_length : end]
             self._offset += end - position
             position = end
-            yield Message(time, topic, payload, bool(flags & _RETAINED))
+            yield Message(
+                time, topic, payload, bool(flags & _RETAINED), bool(flags & _DUPLICATE)
+            )

@@ -3,6 +3,7 @@
 import os
 import random
 import shutil
+import signal
 import socket
 import tempfile
 import time
@@ -16,8 +17,11 @@ from .records import Records
 from .storage import Storage
 from .truth import Account, Truth
 
-#: Below what Linux gives to outgoing connections by default (32768 and up).
-_PORTS = range(10_000, 30_000)
+#: Below what Linux gives to outgoing connections by default (32768 and up), and not those of the
+#: driver's own tests, which may run meanwhile: some are chosen a while before they are used.
+_PORTS = range(10_000, 20_000)
+#: A program of the load is ready at once, but on a machine that has much else to do.
+_READY_SECONDS = 30
 _BROKER = """\
 listener {port} 127.0.0.1
 allow_anonymous true
@@ -113,7 +117,7 @@ class Rig:
         slave = str(benchmark_program("bench-slave"))
         self.slave = self._program("slave", [slave, *shape, "--truth", str(directory / "truth")])
         self.slave.start()
-        self.slave.wait_for_line("ready")
+        self.slave.wait_for_line("ready", _READY_SECONDS)
         self.broker = self._program("broker", self._broker_command())
         self.start_broker()
         self.subscriber = self._program(
@@ -126,7 +130,7 @@ class Rig:
             ],
         )
         self.subscriber.start()
-        self.subscriber.wait_for_line("ready")
+        self.subscriber.wait_for_line("ready", _READY_SECONDS)
         for number, command in enumerate(self.contestant.companions()):
             self._program(f"companion-{number}", command).start()
         self.program = self._program(
@@ -152,7 +156,7 @@ class Rig:
     def start_broker(self) -> int:
         """Starts the broker; when it took a connection (monotonic ns)."""
         self.broker.start()
-        self.broker.wait_for(self._broker_answers, "connection taken", 20)
+        self.broker.wait_for(self._broker_answers, "connection taken", _READY_SECONDS)
         return time.monotonic_ns()
 
     def _broker_answers(self) -> bool:
@@ -177,7 +181,7 @@ class Rig:
                 self.messages += 1
                 if self.first_value_ns is None:
                     self.first_value_ns = message.time
-                self.account.take(message.time, values)
+                self.account.take(message.time, values, message.is_duplicate)
 
     def wait_for_value(self, seconds: float) -> None:
         """Until the first message with a value is there."""
@@ -205,10 +209,16 @@ class Rig:
 
     def close(self) -> None:
         """Ends all programs; the contestant first, so that it may still say good-bye."""
-        for program in reversed(self._programs):
-            program.stop(5)
-        self.storage.close()
-        if self._keep:
-            print(f"kept {self.directory}", flush=True)
-        else:
-            shutil.rmtree(self.directory, ignore_errors=True)
+        # A signal to end the driver waits until all is gone.
+        signals = (signal.SIGINT, signal.SIGTERM)
+        blocked = signal.pthread_sigmask(signal.SIG_BLOCK, signals)
+        try:
+            for program in reversed(self._programs):
+                program.stop(5)
+            self.storage.close()
+            if self._keep:
+                print(f"kept {self.directory}", flush=True)
+            else:
+                shutil.rmtree(self.directory, ignore_errors=True)
+        finally:
+            signal.pthread_sigmask(signal.SIG_SETMASK, blocked)

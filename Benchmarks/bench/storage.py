@@ -41,20 +41,21 @@ class Storage:
             ["mount", "-o", "loop,noatime", str(self._image), str(self.directory)],
         ]
         for command in commands:
-            result = subprocess.run(command, capture_output=True, text=True, timeout=60)
-            if result.returncode:
-                self.reason = f"{command[0]}: {result.stderr.strip()}"
+            self.reason = _failure_of(command)
+            if self.reason:
                 self._image.unlink()
                 return
         self._mounted = True
+        try:
+            self.bytes_written()
+        except OSError as error:
+            self.close()
+            self.reason = f"the device tells nothing of itself: {error}"
 
     def close(self) -> None:
         if self._mounted:
             for options in ([], ["-l"]):
-                result = subprocess.run(
-                    ["umount", *options, str(self.directory)], capture_output=True, timeout=60
-                )
-                if result.returncode == 0:
+                if not _failure_of(["umount", *options, str(self.directory)]):
                     break
             self._mounted = False
         self._image.unlink(missing_ok=True)
@@ -76,3 +77,12 @@ class Storage:
         path = f"/sys/dev/block/{os.major(device)}:{os.minor(device)}/stat"
         fields = Path(path).read_text().split()
         return int(fields[6]) * _SECTOR_BYTES
+
+
+def _failure_of(command: list[str]) -> str | None:
+    """Runs a command; why it failed."""
+    try:
+        result = subprocess.run(command, capture_output=True, text=True, timeout=120)
+    except (OSError, subprocess.TimeoutExpired) as error:
+        return f"{command[0]}: {error}"
+    return f"{command[0]}: {result.stderr.strip()}" if result.returncode else None

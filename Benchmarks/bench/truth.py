@@ -24,6 +24,8 @@ class Truth:
     def __init__(self, path: Path, mine: Mine):
         self.mine = mine
         self.times = [array("Q") for _ in range(mine.total_points)]
+        self.newest_ns = 0
+        """When the last record that was taken from the file was served."""
         self._path = path
         self._offset = 0
 
@@ -34,6 +36,8 @@ class Truth:
             data = file.read()
         data = data[: len(data) - len(data) % _RECORD.size]
         self._offset += len(data)
+        if data:
+            self.newest_ns = _RECORD.unpack_from(data, len(data) - _RECORD.size)[0]
         self.replay(_RECORD.iter_unpack(data))
 
     def replay(self, requests: Iterable[tuple[int, int, int, int, int, int]]) -> None:
@@ -129,8 +133,13 @@ class Account:
         self._out_of_order: list[tuple[int, int]] = []
         self._unknown = 0
 
-    def take(self, time: int, readings: Iterable[Reading]) -> None:
-        """The readings of one message that arrived at `time` (nanoseconds, monotonic)."""
+    def take(
+        self, time: int, readings: Iterable[Reading], is_duplicate: bool = False
+    ) -> None:
+        """The readings of one message that arrived at `time` (nanoseconds, monotonic).
+
+        What a duplicate brings again is the broker's repetition, not the contestant's.
+        """
         for reading in readings:
             self.received += 1
             index = self.truth.index(reading)
@@ -144,7 +153,8 @@ class Account:
             if len(first) < value:
                 first.frombytes(bytes(first.itemsize * (value - len(first))))
             if first[value - 1]:
-                self._repeated.append((index, value))
+                if not is_duplicate:
+                    self._repeated.append((index, value))
                 continue
             first[value - 1] = time
             newest = self._newest[reading.is_history]

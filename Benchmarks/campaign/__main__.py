@@ -83,10 +83,12 @@ def _run(scenario: Scenario, plan, random: Random, options: argparse.Namespace) 
         say(f"  and {len(plan) - SHOWN} more: all of them by --plan")
     programs = Path(os.environ.get("EDGE_PROGRAMS", "."))
     slack = float(os.environ.get("CAMPAIGN_SLACK", "0"))
+    judges_growth = os.environ.get("CAMPAIGN_GROWTH", "judged") != "shown"
     is_complete = False
     try:
         try:
-            outcome = scenario.run(plan, random, Setting(directory, programs, slack, say))
+            setting = Setting(directory, programs, slack, say, judges_growth)
+            outcome = scenario.run(plan, random, setting)
         except (RunFailed, OSError, subprocess.SubprocessError) as problem:
             outcome = Outcome(problems=[f"the run broke off: {problem}"])
         duration = time.monotonic() - begin

@@ -72,6 +72,15 @@ class Program:
         if self.is_running:
             self._process.send_signal(number)
 
+    def has_pending(self, number: int) -> bool:
+        """Whether it was sent a signal that it has not taken yet."""
+        pending = 0
+        for line in Path(f"/proc/{self.pid}/status").read_text().splitlines():
+            name, _, mask = line.partition(":")
+            if name in ("SigPnd", "ShdPnd"):
+                pending |= int(mask, 16)
+        return bool(pending >> (number - 1) & 1)
+
     def kill(self) -> None:
         """Ends it as kill -9 does; returns when it is gone."""
         self.send(signal.SIGKILL)

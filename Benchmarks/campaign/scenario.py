@@ -19,9 +19,11 @@ class Setting:
     programs: Path
     """The directory of edge-agent, edge-receive and mine-simulator."""
     slack: float
-    """Seconds that unoptimised or sanitized programs may be later than promised."""
+    """Seconds that programs may be late: unoptimised or sanitized ones, or on a slow disk."""
     say: Callable[[str], None]
     """Shows a line of progress."""
+    judges_growth: bool = True
+    """Not of sanitized programs, which keep memory of their own."""
 
 
 @dataclass

@@ -115,6 +115,7 @@ class Accounts(unittest.TestCase):
         account = Account.of(report(truth={**truth, "invented": 0}))
         self.assertEqual(len(Kills.judge(account, 1, [])), 1)
         self.assertEqual(Kills.judge(account, 2, []), [])
+        self.assertEqual(Kills.judge(account, 1, [], slack=0.3), [])
 
 
 class Growths(unittest.TestCase):
@@ -193,9 +194,10 @@ class Links(unittest.TestCase):
     def test_an_idle_link_costs_nothing(self):
         self.link.carry(up=False, down=False)
         self.client.sendall(b"waits")
-        begin = time.process_time()
+        begin, cpu = time.monotonic(), time.process_time()
         time.sleep(0.1)
-        self.assertLess(time.process_time() - begin, 0.05)
+        share = (time.process_time() - cpu) / (time.monotonic() - begin)
+        self.assertLess(share, 0.5)
 
 
 if __name__ == "__main__":

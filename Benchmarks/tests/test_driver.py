@@ -24,16 +24,18 @@ class Leaky(Floor):
     """The floor; of what it delivers one value is dropped, one told twice, one made up."""
 
     only_cases = ()
+    #: The window begins with the first values, so that the eighth are in its middle.
+    warm_up = 0.0
 
     def readings(self, topic, payload, is_retained):
         found = []
         for reading in super().readings(topic, payload, is_retained):
-            if reading[:4] == (3, 1, 5, 4):
+            if reading[:4] == (3, 1, 5, 8):
                 continue
             found.append(reading)
-            if reading[:4] == (4, 1, 5, 4):
+            if reading[:4] == (4, 1, 5, 8):
                 found.append(reading)
-            if reading[:4] == (5, 1, 5, 4):
+            if reading[:4] == (5, 1, 5, 8):
                 found.append(Reading(5, 1, 5, 900))
         return found
 
@@ -41,7 +43,7 @@ class Leaky(Floor):
 class RunTests(unittest.TestCase):
     @unittest.skipUnless(_ARE_BUILT, "the programs of Benchmarks/ are not built")
     def test_a_run_finds_what_a_contestant_loses_repeats_and_makes_up(self):
-        options = replace(QUICK, steady=5)
+        options = replace(QUICK, steady=14)
         (outcome,) = cases.steady(Leaky, options)
         figures = outcome.figures
         self.assertEqual(figures["lost"], 1)

@@ -98,9 +98,9 @@ class Collectd(Contestant):
 
     @classmethod
     def install(cls) -> None:
-        if not _is_installed():
+        if not is_installed():
             _install()
-        if not _is_installed():
+        if not is_installed():
             raise Unavailable(f"{_PACKAGE} lacks {_PROGRAM} or its modbus or mqtt plugin")
 
     @classmethod
@@ -155,7 +155,7 @@ class Collectd(Contestant):
         return self.directory / "collectd.conf"
 
 
-def _is_installed() -> bool:
+def is_installed() -> bool:
     plugins = [_PLUGINS / f"{name}.so" for name in ("modbus", "mqtt", "logfile")]
     return all(path.exists() for path in [Path(_PROGRAM), *plugins])
 

@@ -61,7 +61,7 @@ class Contestant(ABC):
 
     @abstractmethod
     def readings(self, topic: str, payload: bytes, is_retained: bool):
-        """The `Reading`s of one message, in its order; none for a message that carries no values."""
+        """The `Reading`s of one message, in its order; none where it carries no values."""
 
 
 class Unavailable(Exception):

@@ -1,6 +1,5 @@
 """Links that come and go: stations, a serial port, the broker, and reloads, all at random."""
 
-import signal
 import time
 from dataclasses import dataclass
 from random import Random
@@ -107,6 +106,8 @@ class Flapping:
         with Rig(setting, mine, STATIONS + 1) as rig:
             rig.start_all()
             measures = self._play([f for f in plan if f not in faults], plan[-1].second, rig)
+            # The last reload is to be done before the stop.
+            time.sleep(setting.slack)
             account = rig.finish()
             reloads = sum(flap.kind == "reload" for flap in plan)
             # The log holds lines back; an event tells of each reload that was done.
@@ -127,8 +128,7 @@ class Flapping:
                 **account.figures(),
             }
             problems = list(account.problems)
-            # Sanitized programs keep memory of their own.
-            if setting.slack == 0:
+            if setting.judges_growth:
                 problems += [str(growth) for growth in verdicts if growth.is_growth]
             if not verdicts:
                 problems.append("too short to see growth")
@@ -163,9 +163,8 @@ class Flapping:
                     case "frozen":
                         freeze(rig.broker)
                     case "reload":
-                        rig.configuration.write_text(files[0])
+                        rig.reload(files[0])
                         files.reverse()
-                        rig.agent.send(signal.SIGHUP)
             now = rig.measure(second)
             measures.append(now)
             if second % 10 == 0:

@@ -2,6 +2,7 @@
 
 import os
 import re
+import signal
 import subprocess
 from dataclasses import dataclass
 from random import Random
@@ -79,13 +80,19 @@ class PowerCuts:
     def _call(words: list[str], setting: Setting, variables: dict[str, str], log: str) -> int:
         environment = {**os.environ, "SWIFT_BACKTRACE": "enable=no", **variables}
         with open(setting.directory / log, "wb") as output:
-            try:
-                return subprocess.run(
-                    words, stdin=subprocess.DEVNULL, stdout=output, stderr=output,
-                    env=environment, timeout=RUN_SECONDS,
-                ).returncode
-            except subprocess.TimeoutExpired:
-                return -1
+            process = subprocess.Popen(
+                words, stdin=subprocess.DEVNULL, stdout=output, stderr=output, env=environment,
+                process_group=0,
+            )
+        try:
+            return process.wait(RUN_SECONDS)
+        except subprocess.TimeoutExpired:
+            return -1
+        finally:
+            # What runs the tests is a child of its own.
+            if process.poll() is None:
+                os.killpg(process.pid, signal.SIGKILL)
+                process.wait()
 
 
 def judge(log: str) -> tuple[list[str], int]:
