@@ -30,11 +30,11 @@ struct CursorFaultTests {
   func shortRun() throws {
     let writer = try JournalWriter(
       StoreUnderTest.settings(), storage: disk, lock: nil, ring: SampleRing(), clock: clock,
-      observer: faults)
+      observer: faults, cursorSeconds: 3600)
     try writer.start()
     let reader = writer.journal.reader(of: .data, for: StoreUnderTest.province, from: .start)
     for _ in 0..<3 { try deliver(reader, of: writer) }
-    try waitUntil("a kill leaves nothing to be sent again", within: 8) {
+    try waitUntil("a kill leaves nothing to be sent again") {
       let next = try StoreUnderTest(disk.afterKill())
       return next.journal.summary(of: .data, for: StoreUnderTest.province).unsent == 0
     }

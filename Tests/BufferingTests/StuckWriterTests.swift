@@ -59,7 +59,8 @@ struct StuckWriterTests {
     // The next change hangs at its first sync, and so does the one after it.
     let gates = [1: Monitor(false), syncs + 1: Monitor(false)]
     holdSync(1, gates)
-    #expect(!writer.apply(change("c"), within: 0.2))
+    // Long enough for the writer to have taken it.
+    #expect(!writer.apply(change("c"), within: 2))
     let isDone = writer.apply(change("d"), within: 1) {
       gates[1]?.update { $0 = true }
       return false

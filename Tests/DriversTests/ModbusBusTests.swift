@@ -82,7 +82,7 @@ struct ModbusBusTests {
     defer { server.stop() }
     let alive = device("alive", unit: 1, points: [point(0, every: 300)])
     let dead = device("dead", unit: 2, points: [point(0, every: 300)])
-    try await withBus(bus(port: server.port, timeout: 200, alive, dead)) { bus, sink in
+    try await withBus(bus(port: server.port, timeout: 1000, alive, dead)) { bus, sink in
       try await waitUntil("the dead unit is offline") {
         sink.reasons(of: "dead").contains(.offline) && sink.goodValues(of: "alive").count >= 6
       }
@@ -107,7 +107,7 @@ struct ModbusBusTests {
       return [.send(late), .send(own)]
     }
     defer { server.stop() }
-    try await withBus(bus(port: server.port, timeout: 200, fast("d", unit: 1))) { bus, sink in
+    try await withBus(bus(port: server.port, timeout: 500, fast("d", unit: 1))) { bus, sink in
       try await waitUntil("several answers were late") {
         bus.counters.lateAnswers >= 3 && sink.goodValues(of: "d").count >= 7
       }

@@ -34,7 +34,7 @@ struct DestinationsTests {
     // The one that was away caught up from its backlog.
     #expect(province.number("messages", "history") > 30)
     let fresh = province.list("first-fresh").first?["milliseconds"] as? Int
-    #expect(try #require(fresh) <= 2_000)
+    #expect(try #require(fresh) <= 2_000 + 1_000 * Programs.slack)
     // For the other nothing was ever repeated, or taken from a backlog but what was read before its
     // first connection, in which the handshake takes its time.
     #expect(other.number("repeats") == 0)
@@ -46,7 +46,7 @@ struct DestinationsTests {
     #expect(before.count > 10 * 16)
     #expect(meanwhile.count > 35 * 16)
     // Twice as slow is within what a machine does that has other work too; waiting is not.
-    #expect(meanwhile.median <= max(2 * before.median, 100))
+    #expect(meanwhile.median <= max(2 * before.median, 100 + 100 * Programs.slack))
     #expect(meanwhile.longest < 1_000 + 1_000 * Programs.slack)
   }
 }

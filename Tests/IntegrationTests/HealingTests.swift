@@ -52,7 +52,7 @@ struct HealingTests {
       "\"bus/line\":\"open \(port): No such file or directory\"",
       "\"destination/away\":\"refused\"", "\"destination/group\":\"ca-file-missing\"",
     ]
-    try waitUntil("all are named at once; health says \(rig.health())", within: 30) {
+    try waitUntil("all are named at once; health says \(rig.health())") {
       let health = rig.health()
       return faults.allSatisfy(health.contains) && health.contains("\"healthy\":false")
     }

@@ -78,7 +78,7 @@ struct ReloadTests {
             { station: station, unit: 1, every: 1s,
               points: { door: { discrete: 0, signal: { duty: { period: 20s, on: 50% } } } } }
         faults:
-          - { device: sensor, from: 3s, to: 4s, kind: silent }
+          - { device: sensor, from: 8s, to: 10s, kind: silent }
 
         """, stations: 1)
     try rig.startAll()

@@ -116,7 +116,7 @@ final class Rig {
 
   /// Stops the agent in order, lets the receiver take what the broker still has, and accounts.
   func finish(since: [Int64] = []) throws -> Account {
-    #expect(try agent?.stop(within: 5) == 0, "\(agent?.errors ?? "")")
+    #expect(try agent?.stop() == 0, "\(agent?.errors ?? "")")
     try simulator?.stop()
     // The last batches are at the receiver when it has the agent's last word.
     try waitUntil("the agent's last word") { newest("state").contains("\"offline\"") }

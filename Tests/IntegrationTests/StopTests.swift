@@ -20,8 +20,8 @@ struct StopTests {
     case store
   }
 
-  /// Sanitized and unoptimised programs on a busy machine need longer.
-  private static let limit: Duration = .seconds(Programs.slack > 0 ? Programs.slack : 2)
+  /// What hangs does so for 5 s at least, most of it for ever.
+  private static let limit: Duration = .seconds(2 + Programs.slack)
 
   private static func scenario(link: String, isSilent: Bool) -> String {
     var text = """
@@ -153,13 +153,9 @@ struct StopTests {
     agent.send(SIGTERM)
     // While it waits for signals they count as not blocked.
     try waitUntil("it stops") { try agent.hasTaken(SIGTERM) }
-    let began = ContinuousClock.now
     agent.send(SIGTERM)
+    // The first one alone would end it with 0.
     #expect(try agent.waitForEnd(within: 30) == 128 + SIGTERM)
-    let time = ContinuousClock.now - began
-    print("second signal: \(time)")
-    // The first one alone would take more than a second here.
-    #expect(time < .seconds(1))
     sync.release()
     try rig.broker.stop()
   }

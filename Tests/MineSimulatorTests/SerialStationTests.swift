@@ -24,7 +24,7 @@ private final class Master {
   }
 
   func timeout(milliseconds: UInt32) {
-    modbus_set_response_timeout(context, 0, milliseconds * 1000)
+    modbus_set_response_timeout(context, milliseconds / 1000, milliseconds % 1000 * 1000)
   }
   func unit(_ unit: Int32) { modbus_set_slave(context, unit) }
   func flush() { modbus_flush(context) }
@@ -115,7 +115,7 @@ struct SerialStationTests {
       master.unit(9)
       #expect(master.input(0, 1) == nil)
       master.unit(4)
-      master.timeout(milliseconds: 900)
+      master.timeout(milliseconds: 10_000)
       #expect(master.input(0, 1) == [8])
     }
     #expect(truth.map(\.fault) == ["silent", nil])

@@ -117,10 +117,10 @@ public final class ChildProcess {
   /// Runs a program to its end.
   public static func run(
     _ program: String, _ arguments: [String] = [], input: String = "/dev/null",
-    environment: [String: String] = [:]
+    environment: [String: String] = [:], within seconds: Double = patienceSeconds
   ) throws -> (status: Int32, output: String, errors: String) {
     let process = try ChildProcess(program, arguments, input: input, environment: environment)
-    let status = try process.waitForEnd()
+    let status = try process.waitForEnd(within: seconds)
     return (status, process.output, process.errors)
   }
 

@@ -13,6 +13,10 @@ public struct WaitedInVain: Error, CustomStringConvertible {
 /// a machine that does other work too are some 50 times slower than they should be.
 public let patienceSeconds = 60.0
 
+/// Seconds by which a busy machine may be late with what a test's own process does: that is never
+/// optimised, whatever programs it runs.
+public let latenessSeconds = 8
+
 /// Short enough to notice soon, long enough to leave the cores to what is waited for.
 private let pauseMilliseconds = 5.0
 

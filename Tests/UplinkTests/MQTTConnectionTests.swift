@@ -132,7 +132,7 @@ struct MQTTConnectionTests {
     waker.signal()
     let start = ContinuousClock.now
     #expect(connection.serve(forMilliseconds: 20_000, wakenBy: waker).isEmpty)
-    #expect(ContinuousClock.now - start < .seconds(5))
+    #expect(ContinuousClock.now - start < .seconds(15))
     // It was cleared: now the time is waited out.
     #expect(connection.serve(forMilliseconds: 50, wakenBy: waker).isEmpty)
     #expect(ContinuousClock.now - start >= .milliseconds(50))
@@ -146,6 +146,6 @@ struct MQTTConnectionTests {
     _ = try connection.open()
     broker.freeze()
     defer { broker.thaw() }
-    try connection.wait(for: "silence", seconds: 16) { $0 == .disconnected(.silent) }
+    try connection.wait(for: "silence", seconds: 25) { $0 == .disconnected(.silent) }
   }
 }

@@ -156,8 +156,8 @@ struct UplinkTests {
     try destination.start()
     try destination.wait(for: nil)
     let last = destination.append(.events)
-    destination.uplink.stop(withinMilliseconds: 5_000)
-    #expect(destination.uplink.waitForEnd(atMostMilliseconds: 5_000))
+    destination.uplink.stop(withinMilliseconds: 30_000)
+    #expect(destination.uplink.waitForEnd(atMostMilliseconds: 60_000))
     #expect(destination.log.isAcknowledged(last, by: destination.name))
     try receiver.wait(for: "offline") { $0.last?.text.contains(#""state":"offline""#) == true }
     // The will would be a second one with the connection's beginning for its time.
@@ -177,12 +177,13 @@ struct UplinkTests {
     defer { broker.thaw() }
     destination.append(.data)
     destination.uplink.stop(withinMilliseconds: 700)
-    #expect(destination.uplink.waitForEnd(atMostMilliseconds: 700))
+    // A broker that is frozen is noticed after 20 s.
+    #expect(destination.uplink.waitForEnd(atMostMilliseconds: 1000 * latenessSeconds))
     let absent = try Destination(ports: [LoopbackPorts.free()])
     try absent.start()
     try absent.wait(for: "refused")
     absent.uplink.stop(withinMilliseconds: 0)
-    #expect(absent.uplink.waitForEnd(atMostMilliseconds: 700))
+    #expect(absent.uplink.waitForEnd(atMostMilliseconds: 1000 * latenessSeconds))
   }
 
   // mosquitto 2.0.11 just closes where version 5 would have it say that the session was taken over.
@@ -258,7 +259,7 @@ struct UplinkTests {
     let destination = try Destination(ports: [LoopbackPorts.free(), broker.port])
     destination.append(.data)
     try destination.start()
-    try destination.waitUntilDelivered(seconds: 5)
+    try destination.waitUntilDelivered()
   }
 
   @Test("A host name without an address is a fault of its own")
@@ -284,9 +285,7 @@ struct UplinkTests {
     try destination.wait(for: nil)
     broker.freeze()
     for _ in 0..<50 { destination.append(.data) }
-    let start = ContinuousClock.now
     try destination.wait(for: "timeout", seconds: 40)
-    #expect(ContinuousClock.now - start < .seconds(25))
     broker.thaw()
     try destination.waitUntilDelivered()
     try destination.wait(for: nil)

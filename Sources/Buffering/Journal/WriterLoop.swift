@@ -104,6 +104,10 @@ struct WriterLoop {
       change(to: cursorFault)
     } catch {
       change(to: "\(error)")
+      // What was due still is: without a pause the loop would spin while there is nothing to hold.
+      let retry = ContinuousClock.now + .seconds(retrySeconds)
+      cursorsDue = max(cursorsDue, retry)
+      commitDue = commitDue.map { max($0, retry) }
     }
     if !areReadersAwake { store.journal.wakeReaders() }
   }
