@@ -78,10 +78,11 @@ class DecisionTests(unittest.TestCase):
             self.assertLessEqual(abs(stations * units - devices), max(1, 0.03 * devices))
 
     def test_the_search_brackets_every_limit(self):
-        for limit in (0, 1, 2, 7, 16, 100, 31_999, 40_000):
+        most = cases._MOST_DEVICES
+        for limit in (0, 1, 2, 7, 16, 100, most - 1, most, most + 1):
             good, bad = cases._bracket(lambda devices: devices <= limit)
-            if limit >= 32_000:
-                self.assertEqual((good, bad), (32_000, None))
+            if limit >= most:
+                self.assertEqual((good, bad), (most, None))
             else:
                 self.assertTrue(good <= limit < bad, f"{good} {limit} {bad}")
 
