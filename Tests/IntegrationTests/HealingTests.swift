@@ -22,7 +22,7 @@ struct HealingTests {
       scenario: """
         seed: 3
         stations:
-          line: { rtu: { baud: 19200, link: \(port) }, timeout: 200ms }
+          line: { rtu: { baud: 19200, link: \(port) }, timeout: 1s }
           station: { port: 15000 }
         devices:
           unit:

@@ -74,11 +74,14 @@ struct SerialLineTests {
         let missing = bad.values.reduce(0, +)
         let wanted = (29 - Programs.slack) * 3...(41 + Programs.slack) * 3
         #expect(wanted.contains(missing), "\(bad)")
-        #expect(Set(bad.keys).isSubset(of: ["timeout", "offline"]), "\(bad)")
+        #expect(Set(bad.keys).isSubset(of: ["timeout", "offline", "not-read"]), "\(bad)")
         #expect(good + missing >= (58 - Programs.slack) * 3)
       } else {
-        #expect(bad.isEmpty, "\(name): \(bad)")
         let points = name.hasPrefix("unit") ? 3 : 16
+        // A machine that is busy with other things may miss the 200 ms now and then; a line that
+        // the silent unit holds up misses them each second.
+        let missing = bad.values.reduce(0, +)
+        #expect(missing <= Programs.slack * points, "\(name): \(bad)")
         // A sample of each point a second: 60 of them, give or take the ends.
         #expect(
           ((58 - Programs.slack) * points...(62 + Programs.slack) * points).contains(good),
