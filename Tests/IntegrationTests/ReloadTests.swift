@@ -23,9 +23,12 @@ struct ReloadTests {
     var before: Counts?
     for round in 1...50 {
       // The first round opens what stays open from then on, such as the cursor's files. Threads of
-      // buses begin a little later than "reloaded" is said.
+      // buses begin, and connect, a little later than "reloaded" is said.
       if round == 4 {
-        try waitUntil("each bus has its thread") { try Counts(of: agent).busThreads == 16 }
+        try waitUntil("each bus has its thread and is connected, and so is the destination") {
+          let now = try Counts(of: agent)
+          return now.busThreads == 16 && now.sockets >= 17
+        }
         before = try Counts(of: agent)
       }
       let configuration =
@@ -111,6 +114,8 @@ struct Counts {
   /// Those of them that read a bus.
   var busThreads: Int
   var descriptors: Int
+  /// Those of them that are sockets.
+  var sockets: Int
   var anonymousKiB: Int
 
   init(of program: ChildProcess) throws {
@@ -124,6 +129,11 @@ struct Counts {
     anonymousKiB = field("RssAnon")
     let tasks = try FileManager.default.contentsOfDirectory(atPath: process + "/task")
     busThreads = tasks.count { text(of: process + "/task/\($0)/comm").hasPrefix("modbus ") }
-    descriptors = try FileManager.default.contentsOfDirectory(atPath: process + "/fd").count
+    let open = try FileManager.default.contentsOfDirectory(atPath: process + "/fd")
+    descriptors = open.count
+    sockets = open.count {
+      let link = try? FileManager.default.destinationOfSymbolicLink(atPath: process + "/fd/\($0)")
+      return link?.hasPrefix("socket:") == true
+    }
   }
 }
