@@ -43,7 +43,13 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument("--out", type=Path, metavar="FILE", help="else in Benchmarks/results/")
     parser.add_argument("--keep", action="store_true", help="keep each case's directory")
     parser.add_argument("--list", action="store_true", help="the contestants and the cases")
-    return parser.parse_args()
+    arguments = parser.parse_args()
+    for option in ("runs", "seconds", "outage"):
+        if (value := getattr(arguments, option)) is not None and value < 1:
+            parser.error(f"--{option} takes a number of 1 or more")
+    if arguments.out and not arguments.out.absolute().parent.is_dir():
+        parser.error(f"--out: there is no directory {arguments.out.absolute().parent}")
+    return arguments
 
 
 def _chosen(all_of_them: dict[str, Any], names: str | None, what: str) -> dict[str, Any]:

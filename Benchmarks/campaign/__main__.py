@@ -187,4 +187,8 @@ def _commit() -> str | None:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    try:
+        sys.exit(main())
+    except KeyboardInterrupt:
+        # All has been ended and said by then.
+        sys.exit(130)

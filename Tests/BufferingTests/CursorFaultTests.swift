@@ -1,3 +1,4 @@
+import Glibc
 import LinuxSystem
 import Telemetry
 import TestSupport
@@ -40,6 +41,24 @@ struct CursorFaultTests {
     }
     #expect(writer.flush(within: patienceSeconds, reason: "test"))
     #expect(writer.seal(within: patienceSeconds))
+  }
+
+  @Test("A record whose directory was deleted is not written into the void")
+  func deleted() throws {
+    let directory = try TemporaryDirectory()
+    let store = directory.file("cursors")
+    let storage = DiskStorage()
+    try storage.createDirectory(store)
+    var record = DurableRecord(storage: storage, path: store + "/province")
+    // Both files are open from then on.
+    for byte in 1...4 { try record.save([UInt8(byte)]) }
+    for name in try storage.list(store) { try storage.remove(store + "/" + name) }
+    try #require(rmdir(store) == 0)
+    for _ in 1...2 { #expect(throws: SystemError.self) { try record.save([5]) } }
+    try storage.createDirectory(store)
+    for byte in 6...7 { try record.save([UInt8(byte)]) }
+    var again = DurableRecord(storage: storage, path: store + "/province")
+    #expect(again.load() == .payload([7]))
   }
 
   @Test("The fault stands although batches are taken, until the cursors are saved")

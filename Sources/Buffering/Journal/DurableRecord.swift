@@ -67,6 +67,8 @@ struct DurableRecord {
     writer.raw([UInt8](repeating: 0, count: rest == 0 ? 0 : Self.pageBytes - rest))
 
     let index = Int(number % 2)
+    // Somebody may have deleted the store: that has to be noticed, not written into the void.
+    if files[index]?.isRemoved == true { files[index] = nil }
     let isNew = files[index] == nil
     let file = try openFile(index)
     try file.write(writer.bytes, at: 0)

@@ -139,4 +139,9 @@ private final class DiskFile: StorageFile {
   func sync() throws(SystemError) {
     try systemCall("fdatasync", on: path) { fdatasync(descriptor) }
   }
+
+  var isRemoved: Bool {
+    var status = stat()
+    return fstat(descriptor, &status) == 0 && status.st_nlink == 0
+  }
 }

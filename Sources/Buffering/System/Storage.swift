@@ -30,9 +30,14 @@ public protocol StorageFile: AnyObject, Sendable {
   func write(_ bytes: UnsafeRawBufferPointer, at offset: Int) throws(SystemError)
   /// Makes what was written durable (fdatasync).
   func sync() throws(SystemError)
+  /// Whether it has no name any more: what is written to it is gone with the process.
+  var isRemoved: Bool { get }
 }
 
 extension StorageFile {
+  /// Only a real disk's files are removed by others.
+  public var isRemoved: Bool { false }
+
   /// Up to `count` bytes from `offset` on; fewer only at the end of the file.
   func read(_ count: Int, at offset: Int) throws(SystemError) -> [UInt8] {
     var failure: SystemError?

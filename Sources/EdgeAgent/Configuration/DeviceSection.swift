@@ -35,7 +35,7 @@ struct DeviceSection {
       guard let parts = value.mapping({ readParts($0, buses) }) else { continue }
       pointCount += parts.points?.count ?? 0
       guard pointCount <= Self.maximumPoints else {
-        value.refuse("is beyond \(Self.maximumPoints) points", "fewer are expected")
+        value.refuse("takes the file beyond \(Self.maximumPoints) points", "fewer are expected")
         break
       }
       if let device = makeDevice(name, value, parts) { devices.append(device) }

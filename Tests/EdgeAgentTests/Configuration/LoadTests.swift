@@ -180,7 +180,7 @@ struct LoadTests {
     let text = minimal + "buses:\n" + buses.joined() + "devices:\n" + devices.joined()
     let lines = Fixtures.lines { () throws(ConfigurationProblems) in try Fixtures.load(text: text) }
     #expect(lines.count == 1)
-    #expect(lines[0].contains("devices.d4681: is beyond 65536 points"))
+    #expect(lines[0].contains("devices.d4681: takes the file beyond 65536 points"))
   }
 
   @Test("Thousands of misspelt names are counted soon")
