@@ -38,7 +38,8 @@ public final class Broker {
     try waitUntil("mosquitto listens on \(port)") {
       // Else a program that took its port would be taken for it.
       guard process.isRunning else { throw WaitedInVain("mosquitto ended: \(process.errors)") }
-      return LoopbackPorts.isListening(port)
+      // It listens a moment before it handles SIGTERM.
+      return LoopbackPorts.isListening(port) && process.catches(SIGTERM)
     }
   }
 

@@ -68,6 +68,16 @@ public final class ChildProcess {
     return status == nil
   }
 
+  /// Whether it has a handler for a signal by now, so that the signal does not just end it.
+  public func catches(_ signal: Int32) -> Bool {
+    let status = text(of: "/proc/\(id)/status")
+    guard let line = status.split(separator: "\n").first(where: { $0.hasPrefix("SigCgt:") }),
+      let mask = line.split(whereSeparator: { $0 == ":" || $0 == "\t" }).last,
+      let caught = UInt64(mask, radix: 16)
+    else { return false }
+    return caught >> UInt64(signal - 1) & 1 == 1
+  }
+
   /// Sends a signal, if it still runs.
   public func send(_ signal: Int32) { if isRunning { Glibc.kill(id, signal) } }
 
