@@ -81,11 +81,14 @@ struct RunningAgentTests {
     let start = ContinuousClock.now
     agent.send(signal)
     #expect(try agent.waitForEnd() == 0)
-    #expect(ContinuousClock.now - start < .seconds(3 + Programs.slack))
-    // A sanitized part may not end in its time; then the last line says so, too.
+    let time = ContinuousClock.now - start
+    #expect(time < .seconds(3 + Programs.slack))
+    // No part is given up before the first deadline; on a machine that stalls for longer the last
+    // line says that one did not end in its time.
     let last = agent.errors.split(separator: "\n").last ?? ""
     #expect(
-      last == "stopped" || !Programs.areReleased && last.hasPrefix("stopped;"), "\(agent.errors)")
+      last == "stopped" || time > .seconds(0.8) && last.hasPrefix("stopped;"),
+      "after \(time): \(agent.errors)")
     #expect(agent.output == "")
   }
 

@@ -33,9 +33,9 @@ final class Agent {
   private static let uplinksStoppedBySeconds = 1.5
   private static let sealedBySeconds = 1.8
   private static let lateSealSeconds = 0.3
+  private static let controlEndedBySeconds = 1.9
   /// A broker that is silent for so long has no more to say.
   private static let uplinkStopMilliseconds = 700
-  private static let controlStopSeconds = 0.05
   /// A reload waits so long for the store to keep the new definitions; then nothing is changed.
   private static let changeSeconds = 5.0
   /// A reload waits so long at most for an answer that a bus to be replaced has asked for.
@@ -131,15 +131,20 @@ final class Agent {
     for bus in buses { bus.cancel() }
     for bus in buses { bus.waitForEnd(atMost: left(until: Self.busStopSeconds)) }
     let isFlushed = writer.flush(within: left(until: Self.flushedBySeconds), reason: reason)
-    let areStopped = stop(
-      uplinks,
-      withinMilliseconds: min(
-        Self.uplinkStopMilliseconds, Int(left(until: Self.uplinksStoppedBySeconds) * 1000)))
+    let uplinkMilliseconds = Int(left(until: Self.uplinksStoppedBySeconds) * 1000)
+    for uplink in uplinks {
+      uplink.stop(withinMilliseconds: min(Self.uplinkStopMilliseconds, uplinkMilliseconds))
+    }
+    // Longer than they take by themselves: on a busy board the last of it takes its time. One
+    // deadline for all: several that hang must not add up.
+    let areStopped = uplinks.map { uplink in
+      uplink.waitForEnd(
+        atMostMilliseconds: Int(left(until: Self.uplinksStoppedBySeconds) * 1000))
+    }.allSatisfy { $0 }
     // A disk that took nothing before is not given all the time that is left.
     let isSealed = writer.seal(
       within: isFlushed ? left(until: Self.sealedBySeconds) : Self.lateSealSeconds)
-    // It had all the time of the others.
-    let isSilent = control?.waitForEnd(atMost: Self.controlStopSeconds) ?? true
+    let isSilent = control?.waitForEnd(atMost: left(until: Self.controlEndedBySeconds)) ?? true
     return isFlushed && isSealed && areStopped && isSilent
   }
 
@@ -232,16 +237,6 @@ final class Agent {
 
   private func apply(_ change: JournalChange) -> Bool {
     writer.apply(change, within: Self.changeSeconds, unless: { Signals.isStopPending })
-  }
-
-  private func stop(_ ending: [Uplink], withinMilliseconds milliseconds: Int) -> Bool {
-    for uplink in ending { uplink.stop(withinMilliseconds: milliseconds) }
-    // One deadline for all: several that hang must not add up.
-    let deadline = ContinuousClock.now + .milliseconds(milliseconds)
-    let ends = ending.map { uplink in
-      uplink.waitForEnd(atMostMilliseconds: max(0, Int((deadline - .now) / .milliseconds(1))))
-    }
-    return ends.allSatisfy { $0 }
   }
 
   // MARK: Opening
