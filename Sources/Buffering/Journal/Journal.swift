@@ -28,6 +28,8 @@ public final class Journal: BatchLog {
   public let isDurable: Bool
 
   let current: AckSet.EpochID
+  /// What the writer says of destinations that are not configured any more.
+  let removals = Monitor<[RemovedDestination]>([])
   private let events: SharedIndex
   private let data: SharedIndex
   private let definitionFiles: DefinitionFiles

@@ -100,6 +100,7 @@ struct WriterLoop {
         try store.commit()
       }
       saveCursorsWhenDue()
+      try store.tendRemovedDestinations()
       if let error = store.journal.takeReadFailure() { throw .storage(error) }
       change(to: cursorFault)
     } catch {

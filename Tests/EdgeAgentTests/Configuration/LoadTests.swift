@@ -33,8 +33,8 @@ struct LoadTests {
     let uplink = UplinkConfiguration(
       name: "province", brokers: [BrokerAddress(host: "broker.example", port: 1883)],
       protocolVersion: .v5, clientID: "gw-1", username: nil, passwordFile: nil,
-      topicPrefix: "mine/v1/520201/0520/gw-1", historyRate: .bytesPerSecond(65_536),
-      historySharePercent: 50)
+      topicPrefix: "mine/v1/520201/0520/gw-1", beginning: .live,
+      historyRate: .bytesPerSecond(65_536), historySharePercent: 50)
     #expect(
       configuration
         == AgentConfiguration(
@@ -45,7 +45,7 @@ struct LoadTests {
             description: "Any Linux board", serialPorts: [:], lines: [:]),
           storage: StorageConfiguration(
             directory: "/var/lib/edge-agent", dataBytes: 1_073_741_824, commitMilliseconds: 1000,
-            eventBytes: 67_108_864),
+            eventBytes: 67_108_864, keepRemovedMilliseconds: 604_800_000),
           controlSocket: "/run/edge-agent/control.sock", buses: [bus], uplinks: [uplink]))
   }
 
