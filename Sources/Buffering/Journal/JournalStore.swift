@@ -17,6 +17,8 @@ final class JournalStore: EvictionDelegate {
   /// Who has a cursor, and who had one.
   var destinations: DestinationRegister
   var cursors: CursorFiles
+  /// The record of what `journal.clocks` holds.
+  var clockFile: DurableRecord
   private let definitionFiles: DefinitionFiles
   private let events: StreamLog
   private let data: StreamLog
@@ -32,13 +34,16 @@ final class JournalStore: EvictionDelegate {
     self.clock = clock
     boot = settings.boot
     let recovered: [StreamName: RecoveredStream]
+    let isNewStore: Bool
     let wasUnreadable: Bool
     do throws(SystemError) {
       for folder in ["", "/events", "/data", "/cursors", "/definitions"] {
         try storage.createDirectory(settings.directory + folder)
       }
       recordFile = DurableRecord(storage: storage, path: settings.directory + "/epoch")
-      (record, wasUnreadable) = Self.nextEpoch(recordFile.load())
+      let found = recordFile.load()
+      isNewStore = found == .nothing
+      (record, wasUnreadable) = Self.nextEpoch(found)
       recovered = try Self.recover(settings, storage)
       if wasUnreadable { record.untold = Self.newestEpochs(recovered) }
       // Durable before the first batch: the same epoch must never name two runs.
@@ -50,6 +55,7 @@ final class JournalStore: EvictionDelegate {
       throw .storage(error)
     }
 
+    clockFile = DurableRecord(storage: storage, path: settings.directory + "/clocks")
     cursors = CursorFiles(storage: storage, directory: settings.directory + "/cursors")
     let acknowledged: [DestinationName: [StreamName: AckSet]]
     (destinations, acknowledged) = DestinationRegister.load(
@@ -68,10 +74,12 @@ final class JournalStore: EvictionDelegate {
     events = log(.events, settings.eventsBytes, reserve: reserve)
     data = log(.data, settings.dataBytes, reserve: 0)
     journal = Journal(
-      current: epoch, isDurable: storage.isDurable, events: events.shared, data: data.shared,
+      current: epoch, boot: settings.boot, isDurable: storage.isDurable, events: events.shared,
+      data: data.shared,
       definitionFiles: definitionFiles, currentDefinitions: settings.definitionsDigest)
     events.delegate = self
     data.delegate = self
+    openClocks(isNewStore: isNewStore)
     beginDestinations()
     try tellStart(settings, recovered)
   }
@@ -223,6 +231,7 @@ final class JournalStore: EvictionDelegate {
   func append(_ more: [Event]) throws(AppendError) {
     postponeGivenUp()
     postponed.add(more)
+    let isClockNews = noteClocks(more)
     let taken = postponed.takeAll()
     let all = taken.all(at: clock.now())
     guard !all.isEmpty else { return }
@@ -234,6 +243,7 @@ final class JournalStore: EvictionDelegate {
         appended = piece.range.upperBound
       }
       try events.sync()
+      if isClockNews { try saveClocks() }
     } catch {
       postponed.putBack(taken, from: appended)
       throw error
@@ -272,7 +282,8 @@ final class JournalStore: EvictionDelegate {
   private func explainUncleanStop(until time: Timestamp) throws(AppendError) {
     guard let from = uncleanSince else { return }
     let detail = GapDetail(
-      stream: .data, span: .time(from: from, to: max(from, time.wall)), reason: .uncleanStop)
+      stream: .data, span: .time(from: from, to: end(ofStopSince: from, by: time)),
+      reason: .uncleanStop)
     try append([Event(time: time, severity: .warning, source: "data", detail: .gap(detail))])
     uncleanSince = nil
   }
@@ -324,6 +335,7 @@ final class JournalStore: EvictionDelegate {
   /// The last that is written: nothing may be appended after it.
   func seal() throws(AppendError) {
     try saveAllCursors()
+    try saveClocks()
     record.last = EpochRecord.Last(events: events.nextSeq - 1, data: data.nextSeq - 1)
     do throws(SystemError) {
       try definitionFiles.keepOnly(journal.digestsInUse())
