@@ -7,9 +7,12 @@ internal import Telemetry
 struct AgentPlan {
   let configuration: AgentConfiguration
   let buses: [BusPlan]
+  /// What the machine that makes the plan knows of the time; `nil` where that is of no interest.
+  let time: TimeState?
 
-  init(_ configuration: AgentConfiguration) {
+  init(_ configuration: AgentConfiguration, time: TimeState? = nil) {
     self.configuration = configuration
+    self.time = time
     buses = configuration.buses.map(BusPlan.init)
   }
 
@@ -26,6 +29,7 @@ struct AgentPlan {
         + "synced every \(Self.duration(storage.commitMilliseconds)); "
         + "events \(Self.size(storage.eventBytes)), synced at once",
     ]
+    if let time { lines.append("clock of this machine: \(time.words)") }
     lines += configuration.uplinks.map(Self.line)
     for (definition, plan) in zip(configuration.buses, buses) {
       lines += Self.lines(definition, plan)
@@ -127,6 +131,13 @@ struct AgentPlan {
     json.beginObject()
     json.member("gateway", configuration.gateway.id)
     json.member("store", configuration.storage.directory)
+    if let time {
+      json.key("clock")
+      json.beginObject()
+      json.member("state", time.clock.rawValue)
+      TimeState.write(time.realTimeClocks, into: &json)
+      json.endObject()
+    }
     json.key("destinations")
     json.beginArray()
     for uplink in configuration.uplinks {

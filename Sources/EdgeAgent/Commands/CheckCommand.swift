@@ -13,7 +13,7 @@ struct CheckCommand: ParsableCommand {
 
   func run() throws {
     let configuration = try AgentConfiguration.loadOrExit(options.configuration)
-    let plan = AgentPlan(configuration)
+    let plan = AgentPlan(configuration, time: .ofThisMachine())
     print(json ? plan.json : plan.text)
   }
 }
