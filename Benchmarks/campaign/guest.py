@@ -16,6 +16,7 @@ import struct
 import subprocess
 import sys
 import threading
+import time
 import tty
 
 from campaign.wire import CALL, OPEN, RESULT, Wire
@@ -68,6 +69,14 @@ class Guest:
 
     def _watch(self, agent: subprocess.Popen) -> None:
         print(f"\nthe agent ended with {agent.wait()}", flush=True)
+
+    def do_clock(self) -> dict:
+        return {"ns": time.time_ns()}
+
+    def do_step(self, nanoseconds: int) -> dict:
+        """Steps the wall clock."""
+        time.clock_settime_ns(time.CLOCK_REALTIME, time.time_ns() + nanoseconds)
+        return {}
 
     def do_stop(self, seconds: float) -> dict:
         """Asks the agent to end; returns its exit status."""
