@@ -97,6 +97,13 @@ public struct StoreInspection: Sendable {
     return cursors
   }
 
+  /// The length of all files of segments in the store's directory; 0 where there is none.
+  public static func fileBytes(in directory: String) -> Int {
+    StreamName.allCases.reduce(0) { sum, stream in
+      sum + SegmentListing(stream, storage: ReadOnlyDisk(), directory: directory).fileBytes
+    }
+  }
+
   private func inspection(of stream: StreamName) -> StreamInspection {
     let ended = record.flatMap { record in
       record.last.map { last in

@@ -7,10 +7,15 @@ internal import Telemetry
 struct AgentPlan {
   let configuration: AgentConfiguration
   let buses: [BusPlan]
+  let store: StorePlan
 
-  init(_ configuration: AgentConfiguration) {
+  /// `roomBytes` is what the store's file system has for it, if that is known.
+  init(_ configuration: AgentConfiguration, roomBytes: Int64? = nil) {
     self.configuration = configuration
     buses = configuration.buses.map(BusPlan.init)
+    store = StorePlan(
+      configuration.storage, buses: buses, destinations: configuration.uplinks.count,
+      roomBytes: roomBytes)
   }
 
   // MARK: Text
@@ -26,6 +31,7 @@ struct AgentPlan {
         + "synced every \(Self.duration(storage.commitMilliseconds)); "
         + "events \(Self.size(storage.eventBytes)), synced at once",
     ]
+    lines += store.lines
     lines += configuration.uplinks.map(Self.line)
     for (definition, plan) in zip(configuration.buses, buses) {
       lines += Self.lines(definition, plan)
@@ -107,7 +113,7 @@ struct AgentPlan {
     "\(number) \(number == 1 ? one : many ?? one + "s")"
   }
 
-  private static func duration(_ milliseconds: Int64) -> String {
+  static func duration(_ milliseconds: Int64) -> String {
     let units: [(Int64, String)] = [(60_000, "min"), (1000, "s"), (1, "ms")]
     let unit = units.first { milliseconds % $0.0 == 0 } ?? (1, "ms")
     return "\(milliseconds / unit.0) \(unit.1)"
@@ -127,6 +133,7 @@ struct AgentPlan {
     json.beginObject()
     json.member("gateway", configuration.gateway.id)
     json.member("store", configuration.storage.directory)
+    store.write(to: &json)
     json.key("destinations")
     json.beginArray()
     for uplink in configuration.uplinks {
