@@ -41,8 +41,8 @@ struct SegmentListing {
   /// How far beside the segments that are there a damaged header's generation is looked for.
   private static let reach: UInt64 = 8
 
-  /// Lists the folder of `stream` in the store; one that is not there is empty.
-  init(_ stream: StreamName, storage: any Storage, directory: String) {
+  /// Lists the folder of `stream` in the store with the id `store`; one that is not there is empty.
+  init(_ stream: StreamName, storage: any Storage, directory: String, store: UInt64? = nil) {
     self.stream = stream
     let folder = "\(directory)/\(stream)"
     let names = ((try? storage.list(folder)) ?? []).sorted()
@@ -74,7 +74,7 @@ struct SegmentListing {
       unplaced.append((name, Obstacle(what: .putAside, problem: problem)))
     }
     segments.sort { $0.header.generation < $1.header.generation }
-    identify(storage, folder: folder)
+    identify(storage, folder: folder, store: store)
   }
 
   private func wrongSize(_ size: Int) -> Obstacle? {
@@ -140,10 +140,14 @@ struct SegmentListing {
 
   // MARK: Damaged headers
 
-  /// Frames are seeded with their segment's generation: where one of a file's frames is valid with a
-  /// generation that is missing, the file is that segment, whatever its header has become.
-  private mutating func identify(_ storage: any Storage, folder: String) {
-    guard let sample = segments.last?.header, segmentBytes > SegmentHeader.bytes else { return }
+  /// Frames are seeded with their segment's generation: where one of a file's frames is valid with
+  /// a generation that is missing, the file is that segment, whatever its header has become.
+  private mutating func identify(_ storage: any Storage, folder: String, store: UInt64?) {
+    guard let store = segments.last?.header.store ?? store, segmentBytes > SegmentHeader.bytes
+    else { return }
+    let sample = SegmentHeader(
+      stream: stream, generation: 0, store: store, epoch: 0, firstSeq: 0,
+      definitions: segments.last?.header.definitions ?? 0)
     var missing = missingGenerations
     var rest: [(name: String, obstacle: Obstacle)] = []
     for (name, obstacle) in unplaced {
@@ -166,7 +170,9 @@ struct SegmentListing {
 
   private var missingGenerations: [UInt64] {
     let there = Set(segments.map(\.header.generation))
-    guard let first = there.min(), let last = there.max() else { return [] }
+    guard let first = there.min(), let last = there.max() else {
+      return (1...UInt64(files) + Self.reach).reversed()
+    }
     let low = first > Self.reach ? first - Self.reach : 1
     // From the newest on: of those there are at most as many as files, and a few more.
     let wide = min(last - low, UInt64(segments.count + files) + 2 * Self.reach)

@@ -110,7 +110,8 @@ public struct StoreInspection: Sendable {
         (epoch: AckSet.EpochID(store: record.store, epoch: record.epoch), last: last[stream])
       }
     }
-    return StreamInspection(stream, storage: storage, directory: directory, ended: ended)
+    return StreamInspection(
+      stream, storage: storage, directory: directory, store: store, ended: ended)
   }
 
   // MARK: What there is

@@ -36,13 +36,13 @@ struct StreamInspection {
   private(set) var usedBytes = 0
 
   init(
-    _ stream: StreamName, storage: any Storage, directory: String,
+    _ stream: StreamName, storage: any Storage, directory: String, store: UInt64?,
     ended: (epoch: AckSet.EpochID, last: UInt64)?
   ) {
     self.storage = storage
     self.directory = directory
     self.ended = ended
-    listing = SegmentListing(stream, storage: storage, directory: directory)
+    listing = SegmentListing(stream, storage: storage, directory: directory, store: store)
   }
 
   /// Reads the stream. `onBatch` returns whether to go on.

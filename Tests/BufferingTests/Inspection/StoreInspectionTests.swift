@@ -105,7 +105,8 @@ struct StoreInspectionTests {
     #expect(statistics.unsent["province"]?.batches == 40)
     #expect(statistics.unsent["province"]?.oldest == batches[20].times?.lowerBound)
     // A sample a second.
-    #expect(try #require(statistics.recent.seconds) == 40)
+    #expect((30...50).contains(try #require(statistics.recent.seconds)))
+    #expect(try #require(statistics.recent.valuesPerSecond) > 2)
     #expect(statistics.oldest == batches[0].times?.lowerBound)
     #expect(statistics.newest == batches[59].newestTime)
   }
@@ -151,26 +152,27 @@ struct StoreInspectionTests {
   @Test("Records, definitions and files that can't be taken for segments are named")
   func others() throws {
     var generator = SeededGenerator(seed: 4)
-    let test = try write(epochs: 2, using: &generator)
+    let test = try write(epochs: 2, batches: 400, segments: 40, using: &generator)
     let store = test.journal.store
     let digest = hexadecimal(UInt64(test.definitions), digits: 8)
     for copy in 0...1 {
-      try damage("cursors/province.\(copy)") { $0[30] ^= 1 }
+      try damage("cursors/province.\(copy)") { $0[9] ^= 1 }
     }
     try damage("definitions/\(digest).json") { $0[0] ^= 1 }
     try damage("data/00000001.seg") { $0.removeLast(4096) }
-    try TestSupport.write("nonsense", to: path + "/data/00000009.seg")
+    try TestSupport.write("nonsense", to: path + "/data/00000099.seg")
     let found = findings(try StoreInspection(directory: path))
     let words = Set(found.map { "\($0.file) \($0.what.rawValue)" })
     #expect(
       words == [
         "cursors/province damaged-record", "definitions/\(digest).json missing-definitions",
-        "data/00000001.seg wrong-size", "data/00000009.seg wrong-size",
+        "data/00000001.seg wrong-size", "data/00000001.seg missing-batches",
+        "data/00000099.seg damaged-header",
       ])
     let lost = found.compactMap(\.lost)
     #expect(
       lost.first == BatchRun(store: store, epoch: 1, seqs: 1...(lost.first?.seqs.upperBound ?? 0)))
-    for copy in 0...1 { try damage("epoch.\(copy)") { $0[30] ^= 1 } }
+    for copy in 0...1 { try damage("epoch.\(copy)") { $0[9] ^= 1 } }
     let unnamed = try StoreInspection(directory: path)
     #expect(unnamed.store == nil)
     #expect(findings(unnamed).first?.file == "epoch")
@@ -197,7 +199,7 @@ struct StoreInspectionTests {
   }
 
   @Test(
-    "What it says is lost is just what can't be read any more, and where nothing is, it says nothing",
+    "What it says is lost is just what can't be read any more",
     arguments: Seeds.given(orFirst: 40))
   func property(seed: UInt64) throws {
     var generator = SeededGenerator(seed: seed)
