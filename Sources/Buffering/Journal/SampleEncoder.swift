@@ -1,0 +1,176 @@
+internal import Telemetry
+
+/// Codes samples as what changed since the ones before. A pure value; a decoder that saw the same
+/// samples since the last key reads them.
+struct SampleEncoder {
+  /// For how many values a float that is no decimal is not asked again whether it is one.
+  private static let pause: UInt8 = 15
+  /// The longest payload: reason, tags, decimals and a varint of ten bytes.
+  private static let mostPayloadBytes = 16
+
+  private var memory = SampleMemory()
+
+  /// Begins anew: a key follows.
+  mutating func beginKey() { memory.beginKey() }
+
+  /// `number` is the device's in the segment's dictionary.
+  mutating func write(_ sample: Sample, device number: Int, to writer: inout ByteWriter) {
+    let outcomes = sample.outcomes
+    let count = sample.device.points.count
+    let expected = memory.expectedTime(device: number, points: count)
+    var isInOrder = outcomes.count == count
+    for (index, outcome) in outcomes.enumerated() where outcome.point != index {
+      isInOrder = false
+    }
+    writer.varint(UInt64(number) << 1 | (isInOrder ? 0 : 1))
+    writer.zigzag(sample.time.monotonic &- expected)
+    memory.note(sample.time.monotonic, device: number)
+    if !isInOrder {
+      writer.varint(UInt64(outcomes.count))
+      for outcome in outcomes { writer.varint(UInt64(outcome.point)) }
+    }
+    let codeBytes = (outcomes.count + 1) / 2
+    memory.withPoints(ofDevice: number) { points in
+      writer.append(most: codeBytes + outcomes.count * Self.mostPayloadBytes) { room in
+        var payload = Payload(room: room, end: codeBytes)
+        for (index, outcome) in outcomes.enumerated() {
+          // A point that the device does not have is refused when it is read.
+          var none = PointMemory()
+          let isKnown = points.indices.contains(outcome.point)
+          let code =
+            isKnown
+            ? Self.write(outcome.outcome, after: &points[outcome.point], to: &payload)
+            : Self.write(outcome.outcome, after: &none, to: &payload)
+          room[index >> 1] |= index & 1 == 0 ? code : code << 4
+        }
+        return payload.end
+      }
+    }
+  }
+
+  /// Where payloads are written, behind the codes.
+  private struct Payload {
+    let room: UnsafeMutableRawBufferPointer
+    var end: Int
+
+    mutating func put(_ number: UInt64, bytes: Int) {
+      var rest = number
+      for _ in 0..<bytes {
+        room[end] = UInt8(truncatingIfNeeded: rest)
+        rest >>= 8
+        end += 1
+      }
+    }
+  }
+
+  /// Returns the outcome's code.
+  private static func write(
+    _ outcome: Outcome, after memory: inout PointMemory, to payload: inout Payload
+  ) -> UInt8 {
+    switch outcome {
+    case .bad(let reason, raw: nil):
+      let code = reason.code
+      if memory.last == .bad(code) { return OutcomeCode.same }
+      memory.last = .bad(code)
+      payload.put(UInt64(code), bytes: 1)
+      return OutcomeCode.bad
+    case .bad(_, raw: .some):
+      memory.last = .nothing
+      return writeExplicit(outcome, to: &payload)
+    case .good(.bool(let value)):
+      let isSame = memory.last == .good && memory.type == .bool && memory.bits == (value ? 1 : 0)
+      memory.hold(.bool, value ? 1 : 0)
+      return isSame ? OutcomeCode.same : value ? OutcomeCode.yes : OutcomeCode.no
+    case .good(.float32(let value)):
+      return write(value, after: &memory, to: &payload)
+    case .good(let value):
+      let (type, bits, decimals) = parts(of: value)
+      let before = memory
+      memory.hold(type, bits, decimals: decimals)
+      guard before.type == type, before.decimals == decimals else {
+        return writeExplicit(outcome, to: &payload)
+      }
+      if before.bits == bits, before.last == .good { return OutcomeCode.same }
+      return writeDelta(zigzag(Int64(bitPattern: bits &- before.bits)), to: &payload)
+    }
+  }
+
+  private static func write(
+    _ value: Float, after memory: inout PointMemory, to payload: inout Payload
+  ) -> UInt8 {
+    let bits = value.bitPattern
+    let before = memory
+    let wasFloat = before.type == .float32
+    memory.hold(.float32, UInt64(bits))
+    if wasFloat, before.bits == UInt64(bits), before.last == .good { return OutcomeCode.same }
+    let last = UInt32(truncatingIfNeeded: before.bits)
+    if before.pause == 0 {
+      let base = wasFloat ? Float(bitPattern: last) : 0
+      if let code = writeSteps(value, from: base, to: &payload) { return code }
+      memory.pause = pause
+    } else {
+      memory.pause = before.pause - 1
+    }
+    if wasFloat {
+      let delta = zigzag(Int64(Int32(bitPattern: bits &- last)))
+      if delta < 1 << 24 { return writeDelta(delta, to: &payload) }
+    }
+    payload.put(UInt64(bits), bytes: 4)
+    return OutcomeCode.float32
+  }
+
+  private static func writeSteps(
+    _ value: Float, from base: Float, to payload: inout Payload
+  ) -> UInt8? {
+    // Also refuses what is not a number.
+    guard value.magnitude < OutcomeCode.largestStepped else { return nil }
+    for code in OutcomeCode.steps {
+      let step = OutcomeCode.step(code)
+      let count = OutcomeCode.steps(in: value, scale: step.scale)
+      let again = OutcomeCode.value(ofSteps: count, scale: step.scale)
+      guard again.bitPattern == value.bitPattern else { continue }
+      let change = zigzag(count - OutcomeCode.steps(in: base, scale: step.scale))
+      guard change >> UInt64(8 * step.bytes) == 0 else { continue }
+      payload.put(change, bytes: step.bytes)
+      return code
+    }
+    return nil
+  }
+
+  private static func writeDelta(_ delta: UInt64, to payload: inout Payload) -> UInt8 {
+    let bytes = max(1, (64 - delta.leadingZeroBitCount + 7) / 8)
+    // As many bytes, or the next count that there is a code for.
+    let code: UInt8 =
+      switch bytes {
+      case 1...4: UInt8(bytes)
+      case 5...6: 5
+      default: 6
+      }
+    payload.put(delta, bytes: OutcomeCode.deltaBytes[Int(code) - 1])
+    return code
+  }
+
+  private static func writeExplicit(_ outcome: Outcome, to payload: inout Payload) -> UInt8 {
+    var writer = ByteWriter(capacity: mostPayloadBytes)
+    BatchCodec.write(outcome, to: &writer)
+    for byte in writer.bytes { payload.put(UInt64(byte), bytes: 1) }
+    return OutcomeCode.explicit
+  }
+
+  private static func parts(
+    of value: Value
+  ) -> (type: PointMemory.ValueType, bits: UInt64, decimals: UInt8) {
+    switch value {
+    case .bool(let value): (.bool, value ? 1 : 0, 0)
+    case .int(let value): (.int, UInt64(bitPattern: value), 0)
+    case .uint(let value): (.uint, value, 0)
+    case .float32(let value): (.float32, UInt64(value.bitPattern), 0)
+    case .float64(let value): (.float64, value.bitPattern, 0)
+    case .decimal(let mantissa, let decimals): (.decimal, UInt64(bitPattern: mantissa), decimals)
+    }
+  }
+
+  private static func zigzag(_ number: Int64) -> UInt64 {
+    UInt64(bitPattern: (number << 1) ^ (number >> 63))
+  }
+}
