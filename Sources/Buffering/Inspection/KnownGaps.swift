@@ -16,9 +16,7 @@ struct KnownGaps {
   }
 
   private mutating func note(_ event: StoredEvent) {
-    let object = [UInt8(ascii: "{")] + event.details + [UInt8(ascii: "}")]
-    guard let value = try? JSONParser.parse(object), let fields = try? JSONFields(value),
-      let stream = try? fields.string("stream"),
+    guard let fields = event.fields, let stream = try? fields.string("stream"),
       let store = (try? fields.string("store")).flatMap({ UInt64($0, radix: 16) }),
       let epoch = try? fields.integer("epoch", UInt32.self),
       let from = try? fields.integer("from-seq", UInt64.self),

@@ -60,8 +60,8 @@ struct SegmentListing {
       switch look {
       case .gone: break
       case .blank where size == segmentBytes: blanks += 1
-      case .segment(let header, let version):
-        formatVersions.insert(version)
+      case .segment(let header):
+        formatVersions.insert(header.version)
         segments.append(Entry(name: name, header: header, obstacle: wrongSize(size)))
       case .blank:
         if let obstacle = wrongSize(size) { unplaced.append((name, obstacle)) }
@@ -93,7 +93,7 @@ struct SegmentListing {
   private enum Look {
     case gone
     case blank
-    case segment(SegmentHeader, version: UInt16)
+    case segment(SegmentHeader)
     case obstacle(Obstacle)
   }
 
@@ -122,11 +122,10 @@ struct SegmentListing {
         let problem = "a segment of the stream \(header.stream)"
         return (size, .obstacle(Obstacle(what: .damagedHeader, problem: problem)))
       }
-      let version = bytes.withUnsafeBytes { buffer in
-        var reader = ByteReader(buffer, at: versionOffset)
-        return (try? reader.fixed(UInt16.self)) ?? 0
-      }
-      return (size, .segment(header, version: version))
+      return (size, .segment(header))
+    } catch SegmentHeaderError.newerVersion(let found, let known) {
+      let error = SegmentHeaderError.newerVersion(found: found, known: known)
+      return (size, .obstacle(Obstacle(what: .newerVersion, problem: error.description)))
     } catch let error as SystemError {
       if error.code == ENOENT { return (0, .gone) }
       return (size, .obstacle(Obstacle(what: .unreadableFile, problem: error.reason)))
@@ -134,9 +133,6 @@ struct SegmentListing {
       return (size, .obstacle(Obstacle(what: .damagedHeader, problem: "\(error)")))
     }
   }
-
-  /// Behind the magic.
-  private static let versionOffset = 8
 
   // MARK: Damaged headers
 
@@ -151,7 +147,7 @@ struct SegmentListing {
     var missing = missingGenerations
     var rest: [(name: String, obstacle: Obstacle)] = []
     for (name, obstacle) in unplaced {
-      guard obstacle.what != .unreadableFile,
+      guard obstacle.what != .unreadableFile, obstacle.what != .newerVersion,
         let file = try? storage.open(folder + "/" + name, creating: false),
         let bytes = try? file.read(segmentBytes, at: 0),
         let header = missing.lazy.compactMap({ generation in
@@ -185,12 +181,15 @@ struct SegmentListing {
     var header = sample
     header.generation = generation
     return bytes.withUnsafeBytes { buffer in
-      var walk = SegmentWalk(buffer, header: header)
-      while let step = walk.next() {
-        guard case .batch(let found) = step else { continue }
-        header.epoch = found.key.epoch
-        header.firstSeq = found.key.seq
-        return header
+      for version in (1...SegmentHeader.currentVersion).reversed() {
+        header.version = version
+        var walk = SegmentWalk(buffer, header: header)
+        while let step = walk.next() {
+          guard case .batch(let found) = step else { continue }
+          header.epoch = found.key.epoch
+          header.firstSeq = found.key.seq
+          return header
+        }
       }
       return nil
     }

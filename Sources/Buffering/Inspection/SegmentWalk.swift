@@ -23,8 +23,8 @@ struct SegmentWalk {
 
   private let header: SegmentHeader
   private let bytes: UnsafeRawBufferPointer
-  private let seed: UInt32
-  private var devices: [DeviceSchema?] = []
+  private var finder: FrameFinder
+  private var decoder: BatchDecoder
   /// A step that follows the damage before it.
   private var pending: Step?
 
@@ -32,7 +32,8 @@ struct SegmentWalk {
   init(_ bytes: UnsafeRawBufferPointer, header: SegmentHeader) {
     self.bytes = bytes
     self.header = header
-    seed = header.frameSeed
+    finder = FrameFinder(header)
+    decoder = BatchDecoder(header)
   }
 
   /// The next step; `nil` at the end.
@@ -41,11 +42,10 @@ struct SegmentWalk {
       pending = nil
       return step
     }
-    while let frame = SegmentScan.nextFrame(bytes, from: end, seed: seed) {
-      let start = end + frame.skipped
+    while let (frame, start) = finder.next(bytes, from: end) {
       let damage = end..<start
-      end = frame.end
-      let step = take(frame.body, frame: start..<frame.end)
+      end = start + frame.bytes
+      let step = take(frame, at: start)
       if !damage.isEmpty {
         pending = step
         return .damage(damage)
@@ -56,35 +56,22 @@ struct SegmentWalk {
   }
 
   /// `nil` for a frame that is no batch.
-  private mutating func take(_ body: Range<Int>, frame: Range<Int>) -> Step? {
-    var reader = ByteReader(UnsafeRawBufferPointer(rebasing: bytes[body]))
-    switch Frame.Kind(rawValue: (try? reader.fixed(UInt8.self)) ?? 0) {
-    case .device:
-      guard let entry = try? BatchCodec.readDevice(&reader) else { return .damage(frame) }
-      devices.define(entry.device, number: entry.number)
-      return nil
-    case .batch:
-      guard let key = try? BatchCodec.readKey(&reader) else { return .damage(frame) }
-      let batch = Result { () throws(MalformedBytes) in try decode(&reader, key) }
-      return .batch(Found(frame: frame, key: key, batch: batch))
-    case nil:
-      return .damage(frame)
+  private mutating func take(_ frame: Frame.Found, at start: Int) -> Step? {
+    let place = start..<start + frame.bytes
+    let body = UnsafeRawBufferPointer(rebasing: bytes[frame.body])
+    guard let taken = decoder.take(frame.kind, body) else {
+      return frame.kind == .device ? nil : .damage(place)
     }
-  }
-
-  private func decode(
-    _ reader: inout ByteReader, _ key: BatchKey
-  ) throws(MalformedBytes) -> Batch {
-    let context = try BatchCodec.readContext(&reader)
-    let body: Batch.Body =
-      switch header.stream {
-      case .data: .samples(try BatchCodec.readSamples(&reader, devices: devices))
-      case .events: .events(try BatchCodec.readEvents(&reader))
-      }
-    return Batch(
-      identity: BatchIdentity(
-        store: header.store, stream: header.stream, epoch: key.epoch, seq: key.seq),
-      boot: context.boot, offset: context.offset, clock: context.clock,
-      definitions: header.definitions, isDurable: true, body: body)
+    let key = taken.key
+    let missing = Result<BatchDecoder.Content, MalformedBytes>.failure(
+      MalformedBytes(description: "a batch without content"))
+    let batch = (taken.content ?? missing).map { content in
+      Batch(
+        identity: BatchIdentity(
+          store: header.store, stream: header.stream, epoch: key.epoch, seq: key.seq),
+        boot: content.context.boot, offset: content.context.offset, clock: content.context.clock,
+        definitions: header.definitions, isDurable: true, body: content.body)
+    }
+    return .batch(Found(frame: place, key: key, batch: batch))
   }
 }

@@ -30,6 +30,8 @@ public struct StoreFinding: Sendable, Hashable {
     case damagedHeader = "damaged-header"
     /// A segment that is shorter or longer than the others: an agent passes over it.
     case wrongSize = "wrong-size"
+    /// A segment that a later agent wrote: this one can't say what is in it.
+    case newerVersion = "newer-version"
     /// A file that can't be read at all.
     case unreadableFile = "unreadable-file"
     /// Batches that must have been written and that no file holds.

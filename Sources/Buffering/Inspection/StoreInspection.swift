@@ -104,14 +104,35 @@ public struct StoreInspection: Sendable {
     }
   }
 
-  private func inspection(of stream: StreamName) -> StreamInspection {
+  private func inspection(of stream: StreamName, _ told: ToldByEvents?) -> StreamInspection {
     let ended = record.flatMap { record in
-      record.last.map { last in
-        (epoch: AckSet.EpochID(store: record.store, epoch: record.epoch), last: last[stream])
-      }
+      record.last == nil ? nil : AckSet.EpochID(store: record.store, epoch: record.epoch)
     }
     return StreamInspection(
-      stream, storage: storage, directory: directory, store: store, ended: ended)
+      stream, storage: storage, directory: directory, store: store, ends: told?.ends ?? EpochEnds(),
+      ended: ended)
+  }
+
+  /// What the events say of what should be in the store, and of what is not.
+  private struct ToldByEvents {
+    var gaps = KnownGaps()
+    var ends = EpochEnds()
+  }
+
+  /// Reads all events: later ones explain what is missing before them.
+  private func told() -> ToldByEvents {
+    var told = ToldByEvents()
+    if let record, let last = record.last {
+      let epoch = AckSet.EpochID(store: record.store, epoch: record.epoch)
+      for stream in StreamName.allCases { told.ends.note(epoch, stream, last: last[stream]) }
+    }
+    forEachBatch(of: .events) { placed in
+      told.gaps.note(placed.batch)
+      told.ends.note(placed.batch)
+      return true
+    }
+    told.gaps.finish()
+    return told
   }
 
   // MARK: What there is
@@ -123,12 +144,12 @@ public struct StoreInspection: Sendable {
     of stream: StreamName, _ visit: (PlacedBatch) -> Bool
   ) -> Int {
     var findings = 0
-    var inspection = inspection(of: stream)
+    var inspection = inspection(of: stream, nil)
     inspection.run(onBatch: visit) { _ in findings += 1 }
     return findings
   }
 
-  /// Looks for damage: first what is no segment, then stream by stream, from the oldest on.
+  /// Looks for damage: in what is no segment, then stream by stream from the oldest on.
   public func verify(
     _ streams: [StreamName] = StreamName.allCases, onFinding: (StoreFinding) -> Void
   ) -> StoreVerification {
@@ -138,36 +159,24 @@ public struct StoreInspection: Sendable {
       onFinding(finding)
     }
     recordFindings().forEach(tell)
-    // Gap events explain holes of both streams, and later ones earlier ones.
-    var gaps = KnownGaps()
-    var findings: [StoreFinding] = []
-    var events = inspection(of: .events)
-    events.run { placed in
-      gaps.note(placed.batch)
-      if streams.contains(.events) { total.note(placed) }
-      return true
-    } onFinding: {
-      findings.append($0)
+    let told = told()
+    for stream in streams {
+      var inspection = inspection(of: stream, told)
+      inspection.run { placed in
+        total.note(placed)
+        return true
+      } onFinding: {
+        tell(told.gaps.explaining($0))
+      }
+      guard stream == .data else { continue }
+      definitionFindings(inspection.listing).forEach(tell)
     }
-    gaps.finish()
-    if streams.contains(.events) {
-      for finding in findings { tell(gaps.explaining(finding)) }
-    }
-    guard streams.contains(.data) else { return total }
-    var data = inspection(of: .data)
-    data.run { placed in
-      total.note(placed)
-      return true
-    } onFinding: {
-      tell(gaps.explaining($0))
-    }
-    definitionFindings(data.listing).forEach(tell)
     return total
   }
 
   /// A stream's figures and what destinations have not acknowledged of it.
   public func statistics(of stream: StreamName) -> StreamStatistics {
-    var inspection = inspection(of: stream)
+    var inspection = inspection(of: stream, told())
     let sets = cursors.mapValues { $0?[stream] ?? AckSet() }
     var statistics = StreamStatistics(stream, destinations: sets)
     inspection.run { placed in

@@ -25,8 +25,10 @@ struct StreamInspection {
   private let storage: any Storage
   private let directory: String
   let listing: SegmentListing
-  /// Where the current epoch ended, if it did so in order.
-  private let ended: (epoch: AckSet.EpochID, last: UInt64)?
+  /// The last seqs of epochs, where they are known.
+  private let ends: EpochEnds
+  /// An epoch that was ended in order and is the newest.
+  private let ended: AckSet.EpochID?
 
   /// The batch that comes next if nothing is missing.
   private var expected: Expected?
@@ -37,10 +39,11 @@ struct StreamInspection {
 
   init(
     _ stream: StreamName, storage: any Storage, directory: String, store: UInt64?,
-    ended: (epoch: AckSet.EpochID, last: UInt64)?
+    ends: EpochEnds, ended: AckSet.EpochID?
   ) {
     self.storage = storage
     self.directory = directory
+    self.ends = ends
     self.ended = ended
     listing = SegmentListing(stream, storage: storage, directory: directory, store: store)
   }
@@ -151,11 +154,11 @@ struct StreamInspection {
       case .damage(let range): damage.append(range)
       case .batch(let found):
         let lost = take(found.key, header)
-        if let backwards = lost.isBackwards {
+        if let backwards = lost.backwards {
           issues.add(
             Issue(what: .outOfOrder, offset: found.frame.lowerBound, problem: backwards))
         }
-        issues.add(damage, lost: lost.run, before: found.frame.lowerBound)
+        issues.add(damage, lost: lost.runs, before: found.frame.lowerBound)
         damage = []
         switch found.batch {
         case .failure(let error):
@@ -175,7 +178,7 @@ struct StreamInspection {
         }
       }
     }
-    issues.add(damage, lost: nil, before: walk.end)
+    issues.add(damage, lost: [], before: walk.end)
     usedBytes += walk.end
     previous = (entry.name, walk.end, header.generation)
     for issue in issues.all { onIssue(issue) }
@@ -189,13 +192,34 @@ struct StreamInspection {
   /// What is missing before a batch; moves on behind it.
   private mutating func take(
     _ key: BatchKey, _ header: SegmentHeader
-  ) -> (run: BatchRun?, isBackwards: String?) {
+  ) -> (runs: [BatchRun], backwards: String?) {
     let epoch = AckSet.EpochID(store: header.store, epoch: key.epoch)
     let next = expected.flatMap { $0.epoch == epoch ? $0.seq : nil } ?? 1
-    expected = Expected(epoch: epoch, seq: max(next, key.seq + 1))
-    if key.seq < next { return (nil, "seq \(key.seq) of epoch \(key.epoch) after \(next - 1)") }
-    guard key.seq > next else { return (nil, nil) }
-    return (BatchRun(store: epoch.store, epoch: epoch.epoch, seqs: next...key.seq - 1), nil)
+    let runs = missing(before: epoch, key.seq)
+    expected = Expected(epoch: epoch, seq: max(next, key.seq &+ 1))
+    guard key.seq < next else { return (runs, nil) }
+    return (runs, "seq \(key.seq) of epoch \(key.epoch) after \(next - 1)")
+  }
+
+  /// What is missing between the batch that was expected and one that stands right behind: the rest
+  /// of the expected one's epoch, epochs between, and the beginning of the other's.
+  private func missing(before epoch: AckSet.EpochID, _ seq: UInt64) -> [BatchRun] {
+    func run(_ epoch: AckSet.EpochID, from first: UInt64, to last: UInt64) -> BatchRun? {
+      guard first <= last else { return nil }
+      return BatchRun(store: epoch.store, epoch: epoch.epoch, seqs: first...last)
+    }
+    guard let expected, expected.epoch != epoch else {
+      return [run(epoch, from: expected?.seq ?? 1, to: seq &- 1)].compactMap { $0 }
+    }
+    var runs: [BatchRun?] = []
+    if expected.epoch.store == epoch.store, expected.epoch.epoch < epoch.epoch {
+      for (between, last) in ends.between(expected.epoch, and: epoch, of: listing.stream) {
+        runs.append(
+          run(between, from: between == expected.epoch ? expected.seq : 1, to: last))
+      }
+    }
+    runs.append(run(epoch, from: 1, to: seq &- 1))
+    return runs.compactMap { $0 }
   }
 
   /// What a segment's issues come to: neighbours of a kind are one, and in a segment that an agent
@@ -225,15 +249,17 @@ struct StreamInspection {
     }
 
     /// A hole may have several damaged places: it is told with the first.
-    mutating func add(_ damage: [Range<Int>], lost: BatchRun?, before offset: Int) {
-      if damage.isEmpty, let lost {
-        add(Issue(what: .missingBatches, offset: offset, lost: lost))
-      }
-      for (number, range) in damage.enumerated() {
+    mutating func add(_ damage: [Range<Int>], lost: [BatchRun], before offset: Int) {
+      if let place = damage.first {
         add(
           Issue(
-            what: .damagedBytes, offset: range.lowerBound, length: range.count,
-            lost: number == 0 ? lost : nil))
+            what: .damagedBytes, offset: place.lowerBound, length: place.count, lost: lost.first))
+        for place in damage.dropFirst() {
+          add(Issue(what: .damagedBytes, offset: place.lowerBound, length: place.count))
+        }
+      }
+      for run in lost.dropFirst(damage.isEmpty ? 0 : 1) {
+        add(Issue(what: .missingBatches, offset: offset, lost: run))
       }
     }
 
@@ -266,32 +292,29 @@ struct StreamInspection {
   private func tellMissing(
     before entry: SegmentListing.Entry, _ onFinding: (StoreFinding) -> Void
   ) {
-    guard let previous, let expected else { return }
+    guard let previous, expected != nil else { return }
     let header = entry.header
     let isNext = previous.generation + 1 == header.generation
     guard isNext || !listing.unplaced.isEmpty else { return }
     let epoch = AckSet.EpochID(store: header.store, epoch: header.epoch)
-    let first = expected.epoch == epoch ? expected.seq : 1
-    guard first < header.firstSeq else { return }
-    onFinding(missing(epoch, first...header.firstSeq - 1, behind: previous))
+    for run in missing(before: epoch, header.firstSeq) { onFinding(finding(run, at: previous)) }
   }
 
   private func tellMissingAtEnd(_ onFinding: (StoreFinding) -> Void) {
-    // A later epoch began since the record was read.
-    guard let ended, let previous, let expected, expected.epoch.store == ended.epoch.store,
-      expected.epoch.epoch <= ended.epoch.epoch
+    // A later epoch may have begun since the record was read.
+    guard let ended, let previous, let expected, expected.epoch.store == ended.store,
+      expected.epoch.epoch <= ended.epoch
     else { return }
-    let first = expected.epoch == ended.epoch ? expected.seq : 1
-    guard first <= ended.last else { return }
-    onFinding(missing(ended.epoch, first...ended.last, behind: previous))
+    // As if the next one's first batch stood here.
+    let next = AckSet.EpochID(store: ended.store, epoch: ended.epoch &+ 1)
+    for run in missing(before: next, 1) { onFinding(finding(run, at: previous)) }
   }
 
-  private func missing(
-    _ epoch: AckSet.EpochID, _ seqs: ClosedRange<UInt64>,
-    behind place: (name: String, end: Int, generation: UInt64)
+  private func finding(
+    _ run: BatchRun, at place: (name: String, end: Int, generation: UInt64)
   ) -> StoreFinding {
     StoreFinding(
       file: path(place.name), offset: place.end, what: .missingBatches, stream: listing.stream,
-      lost: BatchRun(store: epoch.store, epoch: epoch.epoch, seqs: seqs))
+      lost: run)
   }
 }

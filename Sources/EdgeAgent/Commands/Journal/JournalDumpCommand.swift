@@ -58,8 +58,7 @@ struct JournalDumpCommand: ParsableCommand {
     }
     output.flush()
     guard unreadable > 0 else { return }
-    Log.error(
-      "\(unreadable) places can't be read: edge-agent journal verify \(arguments.directory)")
+    Log.error("not all can be read: see edge-agent journal verify \(arguments.directory)")
     throw ExitCode.failure
   }
 
