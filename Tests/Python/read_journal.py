@@ -372,7 +372,7 @@ class Segment:
 
     def read_sample(self, data):
         head = data.varint()
-        number = head >> 1
+        number = head >> 2
         if number not in self.names:
             raise Malformed(f"device number {number} is not in the dictionary")
         name, names = self.names[number]
@@ -383,13 +383,18 @@ class Segment:
         points = range(len(names))
         if head & 1:
             points = [data.varint() for _ in range(data.varint())]
-        codes = data.take((len(points) + 1) // 2)
+        if head & 2:
+            codes = [data.fixed(1)] * len(points)
+            if codes and codes[0] > 15:
+                raise Malformed(f"outcome code {codes[0]}")
+        else:
+            pairs = data.take((len(points) + 1) // 2)
+            codes = [pairs[index // 2] >> index % 2 * 4 & 0xF for index in range(len(points))]
         outcomes = []
         for index, point in enumerate(points):
             if point >= len(names):
                 raise Malformed(f"point {point} of {name}")
-            code = codes[index // 2] >> (4 if index % 2 else 0) & 0xF
-            outcome = device.points.setdefault(point, Point()).read(code, data)
+            outcome = device.points.setdefault(point, Point()).read(codes[index], data)
             outcomes.append(f"{names[point]} {outcome_text(outcome)}")
         return {"device": name, "time": time, "outcomes": outcomes}
 

@@ -59,16 +59,22 @@ struct ByteWriter {
     bytes.removeSubrange(offset..<offset + count)
   }
 
-  /// Appends what `body` writes into room for `most` bytes, of which it returns how many it used.
+  /// Appends what `body` writes into room for `most` bytes, of which it says how many it used.
   /// A check of the room for each byte would cost more than the coding.
-  mutating func append(most: Int, _ body: (UnsafeMutableRawBufferPointer) -> Int) {
+  mutating func append<Result>(
+    most: Int, _ body: (UnsafeMutableRawBufferPointer) -> (used: Int, Result)
+  ) -> Result {
     let start = bytes.count
     space(most)
-    let used = bytes.withUnsafeMutableBytes { bytes in
+    let (used, result) = bytes.withUnsafeMutableBytes { bytes in
       body(UnsafeMutableRawBufferPointer(rebasing: bytes[start...]))
     }
     bytes.removeLast(most - used)
+    return result
   }
+
+  /// Sets bits of a byte that was written.
+  mutating func set(_ bits: UInt8, at offset: Int) { bytes[offset] |= bits }
 
   mutating func overwrite(_ byte: UInt8, at offset: Int) { bytes[offset] = byte }
 

@@ -17,6 +17,11 @@ enum OutcomeCode {
   /// A tag and what it says, as in version 1.
   static let explicit: UInt8 = 15
 
+  /// In what a sample begins with: its points are listed, not all of the device's in order.
+  static let listedPoints: UInt64 = 1
+  /// In the first byte of a sample: one code stands for all its outcomes.
+  static let oneCode: UInt8 = 2
+
   /// A kind of decimal step: what one step is part of, and in how many bytes steps are counted.
   struct Step {
     var scale: Double

@@ -12,19 +12,20 @@ struct SampleDecoder {
     _ reader: inout ByteReader, devices: [DeviceSchema?]
   ) throws(MalformedBytes) -> StoredSample {
     let head = try reader.varint()
-    guard head >> 1 < UInt64(devices.count), let device = devices[Int(head >> 1)] else {
-      throw MalformedBytes(description: "device number \(head >> 1) is not in the dictionary")
+    guard head >> 2 < UInt64(devices.count), let device = devices[Int(head >> 2)] else {
+      throw MalformedBytes(description: "device number \(head >> 2) is not in the dictionary")
     }
-    let number = Int(head >> 1)
+    let number = Int(head >> 2)
+    let isUniform = head & UInt64(OutcomeCode.oneCode) != 0
     let expected = memory.expectedTime(device: number, points: device.points.count)
     let time = expected &+ (try reader.zigzag())
     memory.note(time, device: number)
     let outcomes: [PointOutcome]
-    if head & 1 == 0 {
-      outcomes = try readOutcomes(&reader, number, count: device.points.count) { $0 }
+    if head & OutcomeCode.listedPoints == 0 {
+      outcomes = try readOutcomes(&reader, number, isUniform, device.points.count) { $0 }
     } else {
       let points = try readPoints(&reader, of: device)
-      outcomes = try readOutcomes(&reader, number, count: points.count) { points[$0] }
+      outcomes = try readOutcomes(&reader, number, isUniform, points.count) { points[$0] }
     }
     return StoredSample(device: device, monotonic: time, outcomes: outcomes)
   }
@@ -47,20 +48,22 @@ struct SampleDecoder {
   }
 
   private mutating func readOutcomes(
-    _ reader: inout ByteReader, _ number: Int, count: Int, point: (Int) -> Int
+    _ reader: inout ByteReader, _ number: Int, _ isUniform: Bool, _ count: Int,
+    point: (Int) -> Int
   ) throws(MalformedBytes) -> [PointOutcome] {
-    let codes = try reader.bytes((count + 1) / 2)
+    let codes = try reader.bytes(isUniform ? 1 : (count + 1) / 2)
+    guard !isUniform || codes[0] <= OutcomeCode.explicit else {
+      throw MalformedBytes(description: "outcome code \(codes[0])")
+    }
     return try memory.withPoints(ofDevice: number) { points throws(MalformedBytes) in
       var outcomes: [PointOutcome] = []
       outcomes.reserveCapacity(count)
       for index in 0..<count {
-        let pair = codes[index >> 1]
+        let pair = codes[isUniform ? 0 : index >> 1]
+        let code = isUniform || index & 1 == 0 ? pair & 0xF : pair >> 4
         let point = point(index)
-        outcomes.append(
-          PointOutcome(
-            point: point,
-            outcome: try Self.readOutcome(
-              index & 1 == 0 ? pair & 0xF : pair >> 4, after: &points[point], &reader)))
+        let outcome = try Self.readOutcome(code, after: &points[point], &reader)
+        outcomes.append(PointOutcome(point: point, outcome: outcome))
       }
       return outcomes
     }

@@ -22,7 +22,8 @@ struct SampleEncoder {
     for (index, outcome) in outcomes.enumerated() where outcome.point != index {
       isInOrder = false
     }
-    writer.varint(UInt64(number) << 1 | (isInOrder ? 0 : 1))
+    let start = writer.count
+    writer.varint(UInt64(number) << 2 | (isInOrder ? 0 : OutcomeCode.listedPoints))
     writer.zigzag(sample.time.monotonic &- expected)
     memory.note(sample.time.monotonic, device: number)
     if !isInOrder {
@@ -30,7 +31,7 @@ struct SampleEncoder {
       for outcome in outcomes { writer.varint(UInt64(outcome.point)) }
     }
     let codeBytes = (outcomes.count + 1) / 2
-    memory.withPoints(ofDevice: number) { points in
+    let isUniform = memory.withPoints(ofDevice: number) { points in
       writer.append(most: codeBytes + outcomes.count * Self.mostPayloadBytes) { room in
         var payload = Payload(room: room, end: codeBytes)
         for (index, outcome) in outcomes.enumerated() {
@@ -43,9 +44,38 @@ struct SampleEncoder {
             : Self.write(outcome.outcome, after: &none, to: &payload)
           room[index >> 1] |= index & 1 == 0 ? code : code << 4
         }
-        return payload.end
+        let isUniform = Self.makeUniform(&payload, count: outcomes.count)
+        return (payload.end, isUniform)
       }
     }
+    if isUniform { writer.set(OutcomeCode.oneCode, at: start) }
+  }
+
+  /// Where all outcomes have the same code, or differ only in the length of changes and are shorter
+  /// with the longest of them, writes that code once. Returns whether it did.
+  private static func makeUniform(_ payload: inout Payload, count: Int) -> Bool {
+    guard count > 1 else { return false }
+    let room = payload.room
+    let codeBytes = (count + 1) / 2
+    let first = room[0] & 0xF
+    var isUniform = true
+    var most: UInt8 = first
+    var fewest: UInt8 = first
+    for index in 1..<count {
+      let code = index & 1 == 0 ? room[index >> 1] & 0xF : room[index >> 1] >> 4
+      if code != first { isUniform = false }
+      most = max(most, code)
+      fewest = min(fewest, code)
+    }
+    if !isUniform {
+      // Their codes are their lengths.
+      let bytes = Int(most)
+      guard fewest >= 1, most <= 4, 1 + count * bytes < payload.end else { return false }
+      payload.widen(count: count, to: bytes)
+    }
+    payload.move(from: codeBytes, to: 1)
+    room[0] = most
+    return true
   }
 
   /// Where payloads are written, behind the codes.
@@ -60,6 +90,27 @@ struct SampleEncoder {
         rest >>= 8
         end += 1
       }
+    }
+
+    /// Gives each of the changes so many bytes.
+    mutating func widen(count: Int, to bytes: Int) {
+      var source = end
+      end = (count + 1) / 2 + count * bytes
+      var target = end
+      for index in (0..<count).reversed() {
+        let own = Int(index & 1 == 0 ? room[index >> 1] & 0xF : room[index >> 1] >> 4)
+        source -= own
+        target -= bytes
+        for byte in (0..<bytes).reversed() {
+          room[target + byte] = byte < own ? room[source + byte] : 0
+        }
+      }
+    }
+
+    /// Moves all from `old` on to `new`.
+    mutating func move(from old: Int, to new: Int) {
+      for index in old..<end { room[index - old + new] = room[index] }
+      end -= old - new
     }
   }
 
