@@ -57,6 +57,7 @@ struct BatchDecoder {
       }
       return nil
     case .key:
+      key = nil
       guard let name = try? BatchCodec.readKey(&reader) else { return nil }
       key = name
       deltasRead = isReading ? nil : 0

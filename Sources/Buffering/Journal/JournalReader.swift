@@ -18,7 +18,7 @@ final class JournalReader: BatchReader {
   /// Both have seen all of the segment's frames before `position`.
   private var finder: FrameFinder?
   private var decoder: BatchDecoder?
-  /// Whether frames since the last key could not be had for now: what builds on them can't be read
+  /// Whether frames of the segment could not be had for now: what builds on them can't be read
   /// either, and is no more known to be damaged than they are.
   private var isBlind = false
   /// Bytes of the segment from `chunkStart` on.
@@ -226,7 +226,6 @@ final class JournalReader: BatchReader {
       decoder?.take(frame.kind, UnsafeRawBufferPointer(rebasing: bytes[frame.body]))
     }
     guard let taken else { return nil }
-    if frame.kind == .key { isBlind = false }
     let key = taken.key
     let epoch = AckSet.EpochID(store: segment.header.store, epoch: key.epoch)
     noteHole(before: key, epoch)
