@@ -20,7 +20,7 @@ struct StoredElsewhereTests {
   /// What the reader in Python prints of a store, and what it complains of.
   static func linesInPython(_ directory: String) throws -> (lines: [String], errors: String) {
     let python = try ChildProcess("python3", [reader, directory])
-    #expect(try python.waitForEnd(within: 60) == 0)
+    #expect(try python.waitForEnd(within: 120) == 0)
     return (python.output.split(separator: "\n").map(String.init), python.errors)
   }
 
