@@ -54,6 +54,18 @@ extension JournalStore {
     }
   }
 
+  /// What this boot read last before the stop, by the clock as it is set now.
+  func redateUncleanStop() {
+    let history = journal.clocks.withLock { $0 }
+    guard let since = uncleanSince, let known = history.boots.last(where: { $0.boot == boot })
+    else { return }
+    let now = clock.now()
+    let monotonic = since - known.lastOffset
+    // Else it was another boot that read it.
+    guard monotonic >= 0, monotonic <= now.monotonic else { return }
+    uncleanSince = monotonic + now.offset
+  }
+
   /// When readings were made again after a stop that was not in order. A clock that was not set
   /// after the power came back may show a time long before: then at least as much has passed as the
   /// board runs, as far as that may be a matter of the stop.

@@ -10,7 +10,7 @@ final class JournalStore: EvictionDelegate {
   let journal: Journal
   /// When the newest sample of a run that did not end in order was measured: what came after it may
   /// be missing. Unix milliseconds.
-  private(set) var uncleanSince: Int64?
+  var uncleanSince: Int64?
 
   let boot: BootID
   let clock: any TimeSource
@@ -82,6 +82,7 @@ final class JournalStore: EvictionDelegate {
     openClocks(isNewStore: isNewStore)
     beginDestinations()
     try tellStart(settings, recovered)
+    redateUncleanStop()
   }
 
   // MARK: Opening
