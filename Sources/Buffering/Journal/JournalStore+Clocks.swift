@@ -18,7 +18,7 @@ extension JournalStore {
     // Destinations that an older agent never saved a cursor for are not new: nothing may be passed
     // over for them.
     if !isNewStore {
-      for name in destinations.newcomers { destinations.beginnings[name] = .everything }
+      for name in register.newcomers { register.beginnings[name] = .everything }
     }
     try? saveClocks()
   }
