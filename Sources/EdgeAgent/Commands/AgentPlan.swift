@@ -9,11 +9,16 @@ struct AgentPlan {
   let buses: [BusPlan]
   /// What the machine that makes the plan knows of the time; `nil` where that is of no interest.
   let time: TimeState?
+  let store: StorePlan
 
-  init(_ configuration: AgentConfiguration, time: TimeState? = nil) {
+  /// `roomBytes` is what the store's file system has for it, if that is known.
+  init(_ configuration: AgentConfiguration, time: TimeState? = nil, roomBytes: Int64? = nil) {
     self.configuration = configuration
     self.time = time
     buses = configuration.buses.map(BusPlan.init)
+    store = StorePlan(
+      configuration.storage, buses: buses, destinations: configuration.uplinks.count,
+      roomBytes: roomBytes)
   }
 
   // MARK: Text
@@ -29,6 +34,7 @@ struct AgentPlan {
         + "synced every \(Self.duration(storage.commitMilliseconds)); "
         + "events \(Self.size(storage.eventBytes)), synced at once",
     ]
+    lines += store.lines
     if let time { lines.append("clock of this machine: \(time.words)") }
     lines += configuration.uplinks.map(Self.line)
     for (definition, plan) in zip(configuration.buses, buses) {
@@ -111,7 +117,7 @@ struct AgentPlan {
     "\(number) \(number == 1 ? one : many ?? one + "s")"
   }
 
-  private static func duration(_ milliseconds: Int64) -> String {
+  static func duration(_ milliseconds: Int64) -> String {
     let units: [(Int64, String)] = [(60_000, "min"), (1000, "s"), (1, "ms")]
     let unit = units.first { milliseconds % $0.0 == 0 } ?? (1, "ms")
     return "\(milliseconds / unit.0) \(unit.1)"
@@ -138,6 +144,7 @@ struct AgentPlan {
       TimeState.write(time.realTimeClocks, into: &json)
       json.endObject()
     }
+    store.write(to: &json)
     json.key("destinations")
     json.beginArray()
     for uplink in configuration.uplinks {
