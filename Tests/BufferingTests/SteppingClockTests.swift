@@ -127,6 +127,22 @@ struct SteppingClockTests {
         == .time(from: start.monotonic + 1000 + offset, to: start.monotonic + 8000 + offset))
   }
 
+  @Test("After a kill the gap of the stop is told by the clock that was set meanwhile")
+  func uncleanStopBeforeTheTime() throws {
+    let disk = SimulatedDisk()
+    let clock = ManualClock(Timestamp(monotonic: 20_000, offset: 0, clock: .unsynced))
+    var run = try Run(disk, clock: clock, seed: 1)
+    let sample = run.store.sample()
+    run.ring.accept(sample)
+    _ = run.loop.takeTurn(atMost: 0)
+    clock.advance(by: 5000)
+    clock.step(by: 1_795_219_200_000, to: .synced)
+    let next = try StoreUnderTest(disk.afterKill(), clock: clock)
+    try next.append(next.sample())
+    let last = sample.sample.time.monotonic + 1_795_219_200_000
+    #expect(next.gaps(.uncleanStop).map(\.times) == [last...last + 6000])
+  }
+
   @Test("After a power cut a board in 1970 names a time that ends after it began")
   func uncleanStop() throws {
     let disk = SimulatedDisk()

@@ -31,10 +31,10 @@ struct UnsetClockTests {
     #expect(account.number("truth", "invented") == 0)
     #expect(account.number("out-of-order", "count") == 0)
     // Seconds 0 to 8 were sent as they were believed, 8 to 18 were dated by the agent.
-    #expect(account.number("times", "redated") > 5 * 16)
-    #expect(account.number("times", "corrected") > 7 * 16)
-    #expect(account.number("times", "synced") > 10 * 16)
-    #expect(account.number("times", "undated") == 0)
+    #expect(account.number("samples", "redated") > 5 * 16)
+    #expect(account.number("samples", "corrected") > 7 * 16)
+    #expect(account.number("samples", "synced") > 10 * 16)
+    #expect(account.number("samples", "undated") == 0)
     // Each by the same clock as the truth.
     let query = """
       select count(*), min(json_extract(sample.value, '$.time')),

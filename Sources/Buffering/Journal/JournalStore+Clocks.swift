@@ -18,7 +18,7 @@ extension JournalStore {
     // Destinations that an older agent never saved a cursor for are not new: nothing may be passed
     // over for them.
     if !isNewStore {
-      for name in destinations.newcomers { destinations.beginnings[name] = .everything }
+      for name in register.newcomers { register.beginnings[name] = .everything }
     }
     try? saveClocks()
   }
@@ -52,6 +52,18 @@ extension JournalStore {
     } catch {
       throw .storage(error)
     }
+  }
+
+  /// What this boot read last before the stop, by the clock as it is set now.
+  func redateUncleanStop() {
+    let history = journal.clocks.withLock { $0 }
+    guard let since = uncleanSince, let known = history.boots.last(where: { $0.boot == boot })
+    else { return }
+    let now = clock.now()
+    let monotonic = since - known.lastOffset
+    // Else it was another boot that read it.
+    guard monotonic >= 0, monotonic <= now.monotonic else { return }
+    uncleanSince = monotonic + now.offset
   }
 
   /// When readings were made again after a stop that was not in order. A clock that was not set

@@ -13,20 +13,20 @@ extension JournalStore {
 
   /// Gives the newcomers a cursor, when the store is opened.
   func beginDestinations() {
-    for name in destinations.newcomers {
+    for name in register.newcomers {
       begin(name)
       // What can't be saved now is with the others, and told when that fails: the worst is that
       // the destination is new once more.
       try? saveCursor(of: name)
     }
-    destinations.newcomers = []
+    register.newcomers = []
     try? saveRemovals()
     listRemoved()
   }
 
   /// Stands the cursor of a new destination where its delivery begins.
   private func begin(_ name: DestinationName) {
-    let beginning = destinations.beginnings[name] ?? .live
+    let beginning = register.beginnings[name] ?? .live
     for stream in StreamName.allCases {
       let shared = journal.index(of: stream)
       shared.withLock { $0.acknowledged[name] = AckSet() }
@@ -39,14 +39,14 @@ extension JournalStore {
       }
       let passedOver = shared.withLock { $0.all(before: boundary) }
       shared.withLock { $0.acknowledged[name] = passedOver }
-      if !passedOver.epochs.isEmpty { destinations.untold.insert(name) }
+      if !passedOver.epochs.isEmpty { register.untold.insert(name) }
     }
   }
 
   /// The events for what new destinations do not get.
   func takePassedOver(at now: Timestamp) -> [Event] {
-    defer { destinations.untold = [] }
-    return destinations.untold.sorted { $0.description < $1.description }.flatMap { name in
+    defer { register.untold = [] }
+    return register.untold.sorted { $0.description < $1.description }.flatMap { name in
       StreamName.allCases.flatMap { stream in
         let epochs = journal.index(of: stream).withLock { $0.acknowledged[name]?.epochs ?? [:] }
         let runs = epochs.compactMap { epoch, ranges in
@@ -89,12 +89,13 @@ extension JournalStore {
     return .start
   }
 
-  /// How old a batch is in milliseconds, by the clock that never steps within this boot; `nil` where
-  /// its date or today's is not certain.
+  /// How old a batch is in milliseconds, by the clock that never steps within this boot; `nil`
+  /// where its date or today's is not certain.
   private func age(of batch: Batch, at now: Timestamp) -> Int64? {
     if batch.boot == boot { return now.monotonic - (batch.newestTime - batch.offset) }
-    guard batch.clock == .synced, now.clock == .synced else { return nil }
-    return now.wall - batch.newestTime
+    let dated = journal.dated(batch)
+    guard dated.clock == .synced || dated.isCorrected, now.clock == .synced else { return nil }
+    return now.wall - dated.newestTime
   }
 
   // MARK: Reloading
@@ -104,17 +105,17 @@ extension JournalStore {
   func changeDestinations(to change: JournalChange) throws(AppendError) {
     try saveCursors()
     let now = clock.now()
-    let leaving = destinations.active.filter { !change.destinations.contains($0) }
-    let coming = change.destinations.filter { !destinations.active.contains($0) }
-    destinations.beginnings = change.beginnings
-    for name in coming where destinations.removed[name] == nil {
+    let leaving = register.active.filter { !change.destinations.contains($0) }
+    let coming = change.destinations.filter { !register.active.contains($0) }
+    register.beginnings = change.beginnings
+    for name in coming where register.removed[name] == nil {
       if case .nothing = cursors.load(name) {
         begin(name)
         do throws(AppendError) {
           try saveCursor(of: name)
         } catch {
           hold(nil, for: name)
-          destinations.untold.remove(name)
+          register.untold.remove(name)
           throw error
         }
       } else {
@@ -122,14 +123,14 @@ extension JournalStore {
       }
     }
     for name in coming {
-      destinations.removed[name] = nil
-      destinations.expiring.remove(name)
+      register.removed[name] = nil
+      register.expiring.remove(name)
     }
     for name in leaving {
-      destinations.removed[name] = Cursor.Removal(
+      register.removed[name] = Cursor.Removal(
         elapsed: 0, countedAt: now.monotonic, boot: boot)
     }
-    destinations.active = change.destinations
+    register.active = change.destinations
     listRemoved()
     try saveAllCursors()
     try append(takePassedOver(at: now))
@@ -145,14 +146,14 @@ extension JournalStore {
 
   /// Ends those whose time is over: tells what they did not get, durably, and lets go of it.
   func tendRemovedDestinations() throws(AppendError) {
-    guard !destinations.removed.isEmpty else { return }
+    guard !register.removed.isEmpty else { return }
     let now = clock.now()
-    for name in destinations.expired(at: now.monotonic, of: boot) {
-      let isNew = destinations.expiring.insert(name).inserted
+    for name in register.expired(at: now.monotonic, of: boot) {
+      let isNew = register.expiring.insert(name).inserted
       try append(isNew ? expiry(of: name, at: now) : [])
       hold(nil, for: name)
-      destinations.removed[name] = nil
-      destinations.expiring.remove(name)
+      register.removed[name] = nil
+      register.expiring.remove(name)
       do throws(SystemError) {
         try cursors.remove(name)
       } catch {
@@ -160,7 +161,7 @@ extension JournalStore {
       }
     }
     listRemoved()
-    guard now.monotonic - destinations.removalsSavedAt >= Self.removalSaveMilliseconds else {
+    guard now.monotonic - register.removalsSavedAt >= Self.removalSaveMilliseconds else {
       return
     }
     try saveRemovals()
@@ -190,7 +191,7 @@ extension JournalStore {
   }
 
   private func listRemoved() {
-    let listed = destinations.listed(at: clock.monotonic, of: boot)
+    let listed = register.listed(at: clock.monotonic, of: boot)
     journal.removals.update { $0 = listed }
   }
 
@@ -198,7 +199,7 @@ extension JournalStore {
 
   /// Makes the cursors of those durable that are delivered to.
   func saveCursors() throws(AppendError) {
-    for name in destinations.active { try saveCursor(of: name) }
+    for name in register.active { try saveCursor(of: name) }
   }
 
   /// Makes all cursors durable.
@@ -209,11 +210,11 @@ extension JournalStore {
 
   private func saveRemovals() throws(AppendError) {
     let monotonic = clock.monotonic
-    for (name, removal) in destinations.removed {
-      destinations.removed[name] = removal.counted(at: monotonic, of: boot)
+    for (name, removal) in register.removed {
+      register.removed[name] = removal.counted(at: monotonic, of: boot)
       try saveCursor(of: name)
     }
-    destinations.removalsSavedAt = monotonic
+    register.removalsSavedAt = monotonic
   }
 
   private func saveCursor(of name: DestinationName) throws(AppendError) {
@@ -221,9 +222,9 @@ extension JournalStore {
     for stream in StreamName.allCases {
       cursor.sets[stream] = journal.index(of: stream).withLock { $0.acknowledged[name] }
     }
-    if let removal = destinations.removed[name] {
+    if let removal = register.removed[name] {
       cursor.standing = .removed(removal)
-    } else if destinations.untold.contains(name) {
+    } else if register.untold.contains(name) {
       cursor.standing = .untold
     }
     do throws(SystemError) {

@@ -10,12 +10,13 @@ final class JournalStore: EvictionDelegate {
   let journal: Journal
   /// When the newest sample of a run that did not end in order was measured: what came after it may
   /// be missing. Unix milliseconds.
-  private(set) var uncleanSince: Int64?
+  var uncleanSince: Int64?
 
   let boot: BootID
   let clock: any TimeSource
   /// Who has a cursor, and who had one.
-  var destinations: DestinationRegister
+  var register: DestinationRegister
+  var destinations: [DestinationName] { register.active }
   var cursors: CursorFiles
   /// The record of what `journal.clocks` holds.
   var clockFile: DurableRecord
@@ -58,7 +59,7 @@ final class JournalStore: EvictionDelegate {
     clockFile = DurableRecord(storage: storage, path: settings.directory + "/clocks")
     cursors = CursorFiles(storage: storage, directory: settings.directory + "/cursors")
     let acknowledged: [DestinationName: [StreamName: AckSet]]
-    (destinations, acknowledged) = DestinationRegister.load(
+    (register, acknowledged) = DestinationRegister.load(
       settings, from: &cursors, at: clock.monotonic)
     let epoch = AckSet.EpochID(store: record.store, epoch: record.epoch)
     func log(_ stream: StreamName, _ bytes: Int, reserve: Int) -> StreamLog {
@@ -82,6 +83,7 @@ final class JournalStore: EvictionDelegate {
     openClocks(isNewStore: isNewStore)
     beginDestinations()
     try tellStart(settings, recovered)
+    redateUncleanStop()
   }
 
   // MARK: Opening
@@ -177,7 +179,7 @@ final class JournalStore: EvictionDelegate {
         missing.append((stream, Segment.Run(epoch: epoch, seqs: 1...first - 1)))
       }
     }
-    let destinations = destinations.active
+    let destinations = destinations
     // What every destination has had is missed by nobody.
     return missing.filter { stream, run in
       journal.index(of: stream).withLock { index in
@@ -352,7 +354,7 @@ final class JournalStore: EvictionDelegate {
   ) throws(AppendError) {
     let now = clock.now()
     let stream = segment.header.stream
-    let isForAll = Set(needers).isSuperset(of: destinations.active)
+    let isForAll = Set(needers).isSuperset(of: destinations)
     let runs = journal.index(of: stream).withLock { $0.missing(in: segment, by: needers) }
     let gaps = runs.map { run in
       Self.gap(

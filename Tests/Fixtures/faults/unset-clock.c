@@ -1,5 +1,6 @@
 // For LD_PRELOAD: a board without a battery. While the file named by UNSET_CLOCK exists, the wall
-// clock began with 1970 at the boot and is not synchronised; without it, it is set and synchronised.
+// clock began with 1970 at the boot and is not synchronised; without it, it is set and
+// synchronised.
 // The machine's own clock is only read.
 #define _GNU_SOURCE
 #include <string.h>
