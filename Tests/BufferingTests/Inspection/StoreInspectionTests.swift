@@ -220,8 +220,15 @@ struct StoreInspectionTests {
       let isHeader = Int.random(in: 0..<8, using: &generator) == 0
       let range = isHeader ? 0..<48 : SegmentHeader.bytes..<32 * 1024
       let offset = Int.random(in: range, using: &generator)
-      let mask = UInt8.random(in: 1...255, using: &generator)
-      try damage("\(stream)/\(name)") { $0[offset] ^= mask }
+      // A flipped byte, a lost sector, a garbled page.
+      let length = [1, 1, 512, 4096].randomElement(using: &generator) ?? 1
+      let fill = length == 512 ? 0 : UInt8.random(in: 1...255, using: &generator)
+      let start = offset / length * length
+      try damage("\(stream)/\(name)") { bytes in
+        for place in start..<start + length {
+          bytes[place] = length == 512 ? fill : bytes[place] ^ fill
+        }
+      }
     }
     let readable = Set(
       try StreamName.allCases.flatMap { try batches($0) }.map(\.identity))
