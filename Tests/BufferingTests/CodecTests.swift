@@ -25,19 +25,6 @@ struct CodecTests {
     #expect(pieces.value == CRC32C.checksum(bytes))
   }
 
-  @Test("Every kind of outcome comes back as it was written", arguments: 0..<50)
-  func outcomes(seed: UInt64) throws {
-    var generator = SeededGenerator(seed: seed)
-    let written = (0..<40).map { _ in RandomSamples.outcome(using: &generator) }
-    var writer = ByteWriter()
-    for outcome in written { BatchCodec.write(outcome, to: &writer) }
-    let read = try writer.bytes.withUnsafeBytes { bytes in
-      var reader = ByteReader(bytes)
-      return try written.map { _ in try BatchCodec.readOutcome(&reader) }
-    }
-    #expect(read == written)
-  }
-
   @Test("Every bad reason has a code of its own that reads back")
   func reasonCodes() {
     let codes = BadReason.all.map(\.code)

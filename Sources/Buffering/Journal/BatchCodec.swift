@@ -21,24 +21,29 @@ struct DeviceDictionary {
   /// By number.
   private(set) var devices: [DeviceSchema] = []
   private var numbers: [DeviceSchema: Int] = [:]
+  /// The same for the objects in `devices`, which nobody else can become while they are there: most
+  /// samples of a device name the same one, and a name takes longer to hash.
+  private var numbersOfObjects: [ObjectIdentifier: Int] = [:]
 
-  func number(of device: DeviceSchema) -> Int? { numbers[device] }
+  func number(of device: DeviceSchema) -> Int? {
+    numbersOfObjects[ObjectIdentifier(device)] ?? numbers[device]
+  }
 
   /// Gives the device the next number.
   mutating func add(_ device: DeviceSchema) -> Int {
     numbers[device] = devices.count
+    numbersOfObjects[ObjectIdentifier(device)] = devices.count
     devices.append(device)
     return devices.count - 1
   }
 
   /// Forgets the devices that were added last.
   mutating func truncate(to count: Int) {
-    while devices.count > count { numbers[devices.removeLast()] = nil }
-  }
-
-  mutating func removeAll() {
-    devices.removeAll()
-    numbers.removeAll()
+    while devices.count > count {
+      let device = devices.removeLast()
+      numbers[device] = nil
+      numbersOfObjects[ObjectIdentifier(device)] = nil
+    }
   }
 }
 

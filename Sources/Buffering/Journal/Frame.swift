@@ -59,24 +59,27 @@ enum Frame {
     writer.space(longHeaderBytes)
     body(&writer)
     let length = writer.count - start - longHeaderBytes
-    var head: [UInt8]
+    let head: Int
     if length <= 0xFF {
-      head = [mark | kind.rawValue, UInt8(length)]
+      head = 2
       writer.remove(longHeaderBytes - shortHeaderBytes, at: start)
+      writer.overwrite(mark | kind.rawValue, at: start)
+      writer.overwrite(UInt8(length), at: start + 1)
     } else {
+      head = 5
       let low = UInt8(truncatingIfNeeded: length)
       let middle = UInt8(truncatingIfNeeded: length >> 8)
       let high = UInt8(truncatingIfNeeded: length >> 16)
-      head = [
-        mark | longFlag | kind.rawValue, low, middle, high, low ^ middle ^ high ^ lengthCheck,
-      ]
+      writer.overwrite(mark | longFlag | kind.rawValue, at: start)
+      writer.overwrite(low, at: start + 1)
+      writer.overwrite(middle, at: start + 2)
+      writer.overwrite(high, at: start + 3)
+      writer.overwrite(low ^ middle ^ high ^ lengthCheck, at: start + 4)
     }
-    for (index, byte) in head.enumerated() { writer.overwrite(byte, at: start + index) }
     let checksum = writer.bytes.withUnsafeBytes { bytes in
-      Self.checksum(
-        UnsafeRawBufferPointer(rebasing: bytes[start...]), head: head.count, seed: seed)
+      Self.checksum(UnsafeRawBufferPointer(rebasing: bytes[start...]), head: head, seed: seed)
     }
-    writer.overwrite(checksum, at: start + head.count)
+    writer.overwrite(checksum, at: start + head)
     return checksum
   }
 

@@ -180,11 +180,11 @@ final class JournalReader: BatchReader {
     // A read that failed once is tried once more; flash controllers have bad moments.
     for isLast in [false, true] {
       do throws(SystemError) {
-        chunk = try opened(segment).read(size, at: offset)
-        chunkStart = offset
+        try read(size, of: segment, at: offset)
         return chunk.count >= count
       } catch {
         file = nil
+        chunk.removeAll(keepingCapacity: true)
         guard isLast else { continue }
         journal.noteReadFailure(error)
         // What can't be read now is not known to be damaged: it stays unacknowledged, and the next
@@ -194,6 +194,20 @@ final class JournalReader: BatchReader {
       }
     }
     return false
+  }
+
+  /// Into the memory of the chunk before: a destination that keeps up reads each batch by itself.
+  private func read(
+    _ size: Int, of segment: Segment, at offset: Int
+  ) throws(SystemError) {
+    let file = try opened(segment)
+    chunk.removeAll(keepingCapacity: true)
+    chunk.append(contentsOf: repeatElement(0, count: size))
+    chunkStart = offset
+    let result = chunk.withUnsafeMutableBytes { buffer in
+      Result { () throws(SystemError) in try file.read(into: buffer, at: offset) }
+    }
+    chunk.removeLast(size - (try result.get()))
   }
 
   private func opened(_ segment: Segment) throws(SystemError) -> any StorageFile {

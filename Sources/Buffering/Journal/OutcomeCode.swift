@@ -10,6 +10,9 @@ enum OutcomeCode {
   static let float32: UInt8 = 7
   /// A float that is a decimal number, by its steps from the last one.
   static let steps: ClosedRange<UInt8> = 8...11
+  /// The one whose steps are hundredths in a byte: most sensors' numbers.
+  static let hundredths: UInt8 = 9
+  static let stepsToTry: [UInt8] = [9, 8, 10, 11]
   static let no: UInt8 = 12
   static let yes: UInt8 = 13
   /// A reason without a value.

@@ -44,38 +44,57 @@ struct SampleEncoder {
             : Self.write(outcome.outcome, after: &none, to: &payload)
           room[index >> 1] |= index & 1 == 0 ? code : code << 4
         }
-        let isUniform = Self.makeUniform(&payload, count: outcomes.count)
+        let isUniform = Self.makeUniform(&payload, of: outcomes)
         return (payload.end, isUniform)
       }
     }
     if isUniform { writer.set(OutcomeCode.oneCode, at: start) }
   }
 
-  /// Where all outcomes have the same code, or differ only in the length of changes and are shorter
-  /// with the longest of them, writes that code once. Returns whether it did.
-  private static func makeUniform(_ payload: inout Payload, count: Int) -> Bool {
+  /// Where one code can stand for all outcomes, and takes less room, writes it once. Returns
+  /// whether it did.
+  private static func makeUniform(
+    _ payload: inout Payload, of outcomes: [PointOutcome]
+  ) -> Bool {
+    let count = outcomes.count
     guard count > 1 else { return false }
-    let room = payload.room
-    let codeBytes = (count + 1) / 2
-    let first = room[0] & 0xF
-    var isUniform = true
-    var most: UInt8 = first
-    var fewest: UInt8 = first
-    for index in 1..<count {
-      let code = index & 1 == 0 ? room[index >> 1] & 0xF : room[index >> 1] >> 4
-      if code != first { isUniform = false }
-      most = max(most, code)
-      fewest = min(fewest, code)
-    }
-    if !isUniform {
-      // Their codes are their lengths.
-      let bytes = Int(most)
-      guard fewest >= 1, most <= 4, 1 + count * bytes < payload.end else { return false }
+    let first = payload.code(0)
+    var isSame = true
+    var most = first
+    var fewestChanged = UInt8.max
+    for index in 1..<count where payload.code(index) != first { isSame = false }
+    if !isSame {
+      for index in 0..<count {
+        let code = payload.code(index)
+        most = max(most, code)
+        if code != OutcomeCode.same { fewestChanged = min(fewestChanged, code) }
+      }
+      // A step that is counted in hundredths stands for itself alone.
+      let isStep = most == OutcomeCode.hundredths && fewestChanged == most
+      guard isStep || most <= 4 else { return false }
+      let bytes = isStep ? 1 : Int(most)
+      guard 1 + count * bytes < payload.end else { return false }
+      for index in 0..<count where payload.code(index) == OutcomeCode.same {
+        guard canChangeByNothing(outcomes[index].outcome, isStep: isStep) else { return false }
+      }
       payload.widen(count: count, to: bytes)
     }
-    payload.move(from: codeBytes, to: 1)
-    room[0] = most
+    payload.move(from: (count + 1) / 2, to: 1)
+    payload.room[0] = most
     return true
+  }
+
+  /// Whether an outcome that is the same as before can be told as a change by 0.
+  private static func canChangeByNothing(_ outcome: Outcome, isStep: Bool) -> Bool {
+    switch outcome {
+    case .good(.float32(let value)) where isStep:
+      guard value.magnitude < OutcomeCode.largestStepped else { return false }
+      let scale = OutcomeCode.step(OutcomeCode.hundredths).scale
+      let count = OutcomeCode.steps(in: value, scale: scale)
+      return OutcomeCode.value(ofSteps: count, scale: scale).bitPattern == value.bitPattern
+    case .good(.bool), .bad: return false
+    case .good: return !isStep
+    }
   }
 
   /// Where payloads are written, behind the codes.
@@ -92,13 +111,28 @@ struct SampleEncoder {
       }
     }
 
+    /// An outcome's code.
+    func code(_ index: Int) -> UInt8 {
+      index & 1 == 0 ? room[index >> 1] & 0xF : room[index >> 1] >> 4
+    }
+
+    mutating func varint(_ number: UInt64) {
+      var rest = number
+      while rest >= 0x80 {
+        put(rest & 0x7F | 0x80, bytes: 1)
+        rest >>= 7
+      }
+      put(rest, bytes: 1)
+    }
+
     /// Gives each of the changes so many bytes.
     mutating func widen(count: Int, to bytes: Int) {
       var source = end
       end = (count + 1) / 2 + count * bytes
       var target = end
       for index in (0..<count).reversed() {
-        let own = Int(index & 1 == 0 ? room[index >> 1] & 0xF : room[index >> 1] >> 4)
+        let code = code(index)
+        let own = code == OutcomeCode.hundredths ? 1 : Int(code)
         source -= own
         target -= bytes
         for byte in (0..<bytes).reversed() {
@@ -175,7 +209,8 @@ struct SampleEncoder {
   ) -> UInt8? {
     // Also refuses what is not a number.
     guard value.magnitude < OutcomeCode.largestStepped else { return nil }
-    for code in OutcomeCode.steps {
+    // Hundredths first: the more of a sample's points have one code, the shorter it is.
+    for code in OutcomeCode.stepsToTry {
       let step = OutcomeCode.step(code)
       let count = OutcomeCode.steps(in: value, scale: step.scale)
       let again = OutcomeCode.value(ofSteps: count, scale: step.scale)
@@ -202,10 +237,38 @@ struct SampleEncoder {
   }
 
   private static func writeExplicit(_ outcome: Outcome, to payload: inout Payload) -> UInt8 {
-    var writer = ByteWriter(capacity: mostPayloadBytes)
-    BatchCodec.write(outcome, to: &writer)
-    for byte in writer.bytes { payload.put(UInt64(byte), bytes: 1) }
+    switch outcome {
+    case .good(let value):
+      writeTagged(value, to: &payload)
+    case .bad(let reason, let raw):
+      payload.put(UInt64((raw == nil ? OutcomeTag.bad : .badWithRaw).rawValue), bytes: 1)
+      payload.put(UInt64(reason.code), bytes: 1)
+      if let raw { writeTagged(raw, to: &payload) }
+    }
     return OutcomeCode.explicit
+  }
+
+  private static func writeTagged(_ value: Value, to payload: inout Payload) {
+    func put(_ tag: OutcomeTag) { payload.put(UInt64(tag.rawValue), bytes: 1) }
+    switch value {
+    case .bool(let value): put(value ? .yes : .no)
+    case .int(let value):
+      put(.int)
+      payload.varint(zigzag(value))
+    case .uint(let value):
+      put(.uint)
+      payload.varint(value)
+    case .float32(let value):
+      put(.float32)
+      payload.put(UInt64(value.bitPattern), bytes: 4)
+    case .float64(let value):
+      put(.float64)
+      payload.put(value.bitPattern, bytes: 8)
+    case .decimal(let mantissa, let decimals):
+      put(.decimal)
+      payload.put(UInt64(decimals), bytes: 1)
+      payload.varint(zigzag(mantissa))
+    }
   }
 
   private static func parts(
