@@ -7,11 +7,14 @@ internal import Telemetry
 struct AgentPlan {
   let configuration: AgentConfiguration
   let buses: [BusPlan]
+  /// What the machine that makes the plan knows of the time; `nil` where that is of no interest.
+  let time: TimeState?
   let store: StorePlan
 
   /// `roomBytes` is what the store's file system has for it, if that is known.
-  init(_ configuration: AgentConfiguration, roomBytes: Int64? = nil) {
+  init(_ configuration: AgentConfiguration, time: TimeState? = nil, roomBytes: Int64? = nil) {
     self.configuration = configuration
+    self.time = time
     buses = configuration.buses.map(BusPlan.init)
     store = StorePlan(
       configuration.storage, buses: buses, destinations: configuration.uplinks.count,
@@ -32,6 +35,7 @@ struct AgentPlan {
         + "events \(Self.size(storage.eventBytes)), synced at once",
     ]
     lines += store.lines
+    if let time { lines.append("clock of this machine: \(time.words)") }
     lines += configuration.uplinks.map(Self.line)
     for (definition, plan) in zip(configuration.buses, buses) {
       lines += Self.lines(definition, plan)
@@ -133,6 +137,13 @@ struct AgentPlan {
     json.beginObject()
     json.member("gateway", configuration.gateway.id)
     json.member("store", configuration.storage.directory)
+    if let time {
+      json.key("clock")
+      json.beginObject()
+      json.member("state", time.clock.rawValue)
+      TimeState.write(time.realTimeClocks, into: &json)
+      json.endObject()
+    }
     store.write(to: &json)
     json.key("destinations")
     json.beginArray()

@@ -18,7 +18,7 @@ struct CheckCommand: ParsableCommand {
     let room = FileSystemRoom.freeBytes(at: directory).map {
       $0 + Int64(StoreInspection.fileBytes(in: directory))
     }
-    let plan = AgentPlan(configuration, roomBytes: room)
+    let plan = AgentPlan(configuration, time: .ofThisMachine(), roomBytes: room)
     print(json ? plan.json : plan.text)
   }
 }
