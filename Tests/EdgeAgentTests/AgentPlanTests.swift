@@ -76,7 +76,7 @@ struct AgentPlanTests {
   }
 
   @Test(
-    "What the store's sizes buy: values a second, days, flash, and a warning where they don't fit")
+    "What the store's sizes buy: days, flash, and a warning where they don't fit")
   func store() throws {
     let points = (0..<16).map { "p\($0): { holding: \(2 * $0), type: float32, unit: \"%CH4\" }" }
     let devices = (1...16).map {

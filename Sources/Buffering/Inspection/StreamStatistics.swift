@@ -57,7 +57,7 @@ public struct StreamStatistics: Sendable {
     for name in destinations.keys { unsent[name] = Unsent() }
   }
 
-  /// Bytes of files for each value, dictionaries included and segments' headers not, which are 0.4 %
+  /// Bytes of files for each value, dictionaries included, segments' headers not: they are 0.4 %
   /// of a full one; `nil` without values.
   public var bytesPerValue: Double? {
     values == 0 ? nil : Double(usedBytes - segments * SegmentHeader.bytes) / Double(values)
@@ -114,7 +114,7 @@ public struct StreamStatistics: Sendable {
   }
 }
 
-/// What was appended in the last hour before the newest batch. Times are those of the batches; where
+/// What was appended in the last hour before the newest batch. Times are those of batches; where
 /// they jump by more than the hour, it begins anew.
 public struct RecentRate: Sendable, Hashable {
   private struct Slot: Hashable {

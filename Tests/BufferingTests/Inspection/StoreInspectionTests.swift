@@ -248,7 +248,7 @@ struct StoreInspectionTests {
     let lost = identities.subtracting(readable)
     #expect(found.isEmpty == lost.isEmpty, "seed \(seed): \(lost) \(found)")
     #expect(named.isSubset(of: lost), "seed \(seed): \(named.subtracting(lost)) \(found)")
-    // Where an epoch's last events are gone with the start event behind them, nothing tells of them;
+    // Where an epoch's last events are gone with the start event behind them, nothing tells of it;
     // nor of a segment's first batches that are gone with its header.
     let isHeaderHit = found.contains { $0.what == .damagedHeader }
     if stream == .data, !isHeaderHit || times == 1 {
