@@ -79,8 +79,9 @@ struct AgentPlanTests {
     "What the store's sizes buy: days, flash, and a warning where they don't fit")
   func store() throws {
     let points = (0..<16).map { "p\($0): { holding: \(2 * $0), type: float32, unit: \"%CH4\" }" }
+    let all = points.joined(separator: ", ")
     let devices = (1...16).map {
-      "  d\($0): { bus: b, unit: \($0), every: 1s, points: { \(points.joined(separator: ", ")) } }\n"
+      "  d\($0): { bus: b, unit: \($0), every: 1s, points: { \(all) } }\n"
     }
     let configuration = try Fixtures.load(
       text: """
