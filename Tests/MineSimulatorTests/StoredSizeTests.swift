@@ -72,6 +72,8 @@ struct StoredSizeTests {
     // A week of 256 values a second in 1 GiB.
     #expect(bytes < 6.9)
     #expect(bytes < 4.5)
+    // What `check` reckons with.
+    #expect(abs(StoreForecast.bytesPerSecond(values: 16, samples: 1) / 16 - bytes) < 0.3)
     print("simulator's mine, float32 with all its digits: \(bytes) bytes a value")
   }
 
@@ -106,7 +108,8 @@ struct StoredSizeTests {
     #expect(bytes < 9)
     print("RTU batches of 2 points, decimal: \(bytes) bytes a value")
     let floats = Mine(devices: 10, points: 2) { .float32(Float(Self.signal($0, $1, $2))) }
-    print(
-      "RTU batches of 2 points, float32: \(try floats.bytesAValue(seconds: 1200)) bytes a value")
+    let float = try floats.bytesAValue(seconds: 1200)
+    #expect(abs(StoreForecast.bytesPerSecond(values: 2, samples: 1) / 2 - float) < 0.5)
+    print("RTU batches of 2 points, float32: \(float) bytes a value")
   }
 }

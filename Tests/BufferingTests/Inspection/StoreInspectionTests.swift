@@ -213,15 +213,24 @@ struct StoreInspectionTests {
       try StreamName.allCases.flatMap { try batches($0) }.map(\.identity))
     withExtendedLifetime(test) {}
 
-    for _ in 0..<Int.random(in: 1...3, using: &generator) {
-      let stream = StreamName.allCases.randomElement(using: &generator) ?? .data
+    // One of them: the events say where epochs of data ended.
+    let stream = StreamName.allCases.randomElement(using: &generator) ?? .data
+    let times = Int.random(in: 1...3, using: &generator)
+    for _ in 0..<times {
       let names = try DiskStorage().list("\(path)/\(stream)").sorted()
       let name = try #require(names.randomElement(using: &generator))
       let isHeader = Int.random(in: 0..<8, using: &generator) == 0
       let range = isHeader ? 0..<48 : SegmentHeader.bytes..<32 * 1024
       let offset = Int.random(in: range, using: &generator)
-      let mask = UInt8.random(in: 1...255, using: &generator)
-      try damage("\(stream)/\(name)") { $0[offset] ^= mask }
+      // A flipped byte, a lost sector, a garbled page.
+      let length = [1, 1, 512, 4096].randomElement(using: &generator) ?? 1
+      let fill = length == 512 ? 0 : UInt8.random(in: 1...255, using: &generator)
+      let start = offset / length * length
+      try damage("\(stream)/\(name)") { bytes in
+        for place in start..<start + length {
+          bytes[place] = length == 512 ? fill : bytes[place] ^ fill
+        }
+      }
     }
     let readable = Set(
       try StreamName.allCases.flatMap { try batches($0) }.map(\.identity))
@@ -237,7 +246,14 @@ struct StoreInspectionTests {
       }
     }
     let lost = identities.subtracting(readable)
-    #expect(named == lost, "seed \(seed): \(named.symmetricDifference(lost)) \(found)")
+    #expect(found.isEmpty == lost.isEmpty, "seed \(seed): \(lost) \(found)")
+    #expect(named.isSubset(of: lost), "seed \(seed): \(named.subtracting(lost)) \(found)")
+    // Where an epoch's last events are gone with the start event behind them, nothing tells of it;
+    // nor of a segment's first batches that are gone with its header.
+    let isHeaderHit = found.contains { $0.what == .damagedHeader }
+    if stream == .data, !isHeaderHit || times == 1 {
+      #expect(named == lost, "seed \(seed): \(lost.subtracting(named)) \(found)")
+    }
     // And the agent reads what the look reads.
     let agent = try StoreUnderTest(DiskStorage(), settings(segments: segments))
     let read = Set(StreamName.allCases.flatMap { agent.batches($0) }.map(\.identity))
