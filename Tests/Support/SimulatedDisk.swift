@@ -25,6 +25,7 @@ public final class SimulatedDisk: Storage {
     var names: [String: SimulatedFile] = [:]
     var durableNames: [String: SimulatedFile] = [:]
     var directories: Set<String> = []
+    var deletedDirectories: Set<String> = []
     var failures: [Failure] = []
     var counts: [Call: Int] = [:]
     var actions: [Call: @Sendable () -> Void] = [:]
@@ -90,6 +91,21 @@ public final class SimulatedDisk: Storage {
     state.withLock { $0.names[path] }?.damage(change)
   }
 
+  /// Deletes a directory with all that is in it, as somebody with `rm -r` would.
+  public func delete(_ directory: String) {
+    state.withLock { state in
+      state.names = state.names.filter { !$0.key.hasPrefix(directory + "/") }
+      state.durableNames = state.durableNames.filter { !$0.key.hasPrefix(directory + "/") }
+      let gone = state.directories.filter { $0 == directory || $0.hasPrefix(directory + "/") }
+      state.directories.subtract(gone)
+      state.deletedDirectories.formUnion(gone)
+    }
+  }
+
+  fileprivate func isRemoved(_ file: SimulatedFile) -> Bool {
+    state.withLock { state in !state.names.values.contains { $0 === file } }
+  }
+
   /// How many files are open.
   public var openFiles: Int { state.withLock { $0.openFiles } }
 
@@ -129,7 +145,10 @@ public final class SimulatedDisk: Storage {
 
   /// Makes a directory and its parents.
   public func createDirectory(_ path: String) {
-    _ = state.withLock { $0.directories.insert(path) }
+    state.withLock { state in
+      state.directories.insert(path)
+      state.deletedDirectories.remove(path)
+    }
   }
 
   /// The names in a directory.
@@ -146,7 +165,9 @@ public final class SimulatedDisk: Storage {
     try begin(.open, path)
     let file: SimulatedFile? = state.withLock { state in
       if let file = state.names[path] { return file }
-      guard creating else { return nil }
+      guard creating, let slash = path.lastIndex(of: "/"),
+        !state.deletedDirectories.contains(String(path[..<slash]))
+      else { return nil }
       let file = SimulatedFile(disk: self, path: path)
       state.names[path] = file
       return file
@@ -208,6 +229,8 @@ private final class Descriptor: StorageFile {
   }
 
   func sync() throws(SystemError) { try file.sync() }
+
+  var isRemoved: Bool { disk.isRemoved(file) }
 }
 
 private final class SimulatedFile: StorageFile {
