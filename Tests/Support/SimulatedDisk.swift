@@ -30,6 +30,7 @@ public final class SimulatedDisk: Storage {
     var counts: [Call: Int] = [:]
     var actions: [Call: @Sendable () -> Void] = [:]
     var openFiles = 0
+    var capacity = Int.max
   }
 
   fileprivate let state = Monitor(State())
@@ -59,6 +60,15 @@ public final class SimulatedDisk: Storage {
   /// Lets something happen just before `call` is made the next time, on the caller's thread.
   public func before(_ call: Call, _ action: @escaping @Sendable () -> Void) {
     state.withLock { $0.actions[call] = action }
+  }
+
+  /// Lets the disk have room for so many bytes of files and no more.
+  public func limit(to capacity: Int) { state.withLock { $0.capacity = capacity } }
+
+  /// What may still be written.
+  public func freeBytes(_ directory: String) -> Int {
+    let (files, capacity) = state.withLock { (Array($0.names.values), $0.capacity) }
+    return capacity == .max ? .max : max(0, capacity - files.reduce(0) { $0 + $1.size() })
   }
 
   /// How often a call was made.
@@ -305,6 +315,10 @@ private final class SimulatedFile: StorageFile {
 
   func write(_ bytes: UnsafeRawBufferPointer, at offset: Int) throws(SystemError) {
     try disk.begin(.write, path)
+    let growth = max(0, offset + bytes.count - size())
+    guard growth == 0 || growth <= disk.freeBytes(path) else {
+      throw SystemError(call: "write", subject: path, code: ENOSPC)
+    }
     nonisolated(unsafe) let bytes = bytes
     content.withLock { content in
       let end = offset + bytes.count

@@ -12,6 +12,9 @@ public struct JournalSettings: Sendable {
   /// How long appended data may wait for its sync, in milliseconds: what a power cut can cost of
   /// what was not yet published. Events are synced at once.
   public var commitMilliseconds: Int64
+  /// What the store leaves of its file system to others, in bytes: below it no segment file is
+  /// made, and those that are there are used again.
+  public var keepFreeBytes = 64 << 20
   /// What RAM may be taken while the disk can't be written, in bytes.
   var memoryBytes = JournalSettings.memoryBytes
   /// Who has a cursor.

@@ -26,6 +26,8 @@ final class JournalStore: EvictionDelegate {
   let data: StreamLog
   var recordFile: DurableRecord
   var record: EpochRecord
+  /// Streams that began their last segment where something stood that somebody needed.
+  private(set) var evicting: Set<StreamName> = []
   /// Holes that have their gap event; readers will come upon them too.
   var explained: [Segment.Run] = []
   private var cursors: CursorFiles
@@ -78,7 +80,8 @@ final class JournalStore: EvictionDelegate {
         found.index.take(known)
       }
       let limits = StreamLog.Limits(
-        segmentBytes: settings.segmentBytes, totalBytes: bytes, reserveBytes: reserve)
+        segmentBytes: settings.segmentBytes, totalBytes: bytes, reserveBytes: reserve,
+        keepFreeBytes: settings.keepFreeBytes)
       return StreamLog(
         found, epoch: epoch, storage: storage, directory: "\(settings.directory)/\(stream)",
         limits: limits)
@@ -95,6 +98,9 @@ final class JournalStore: EvictionDelegate {
     do throws(AppendError) {
       if isInMemory { try leaveDisk() }
       try tellStart(settings, recovered, previous)
+      // The cap may have become smaller. Events last: they tell of what goes of the data.
+      try data.fitCap()
+      try events.fitCap()
     } catch {
       guard case .storage(let system) = error else {
         throw .storage(SystemError(call: "append", subject: "\(error)", code: 0))
@@ -247,24 +253,51 @@ final class JournalStore: EvictionDelegate {
 
   // MARK: EvictionDelegate
 
-  func explainEviction(
-    of segment: Segment, needers: [DestinationName]
-  ) throws(AppendError) {
+  /// What is told of a store that is full of what was not delivered; `nil` while it is not.
+  var evictionFault: String? {
+    guard content.isDurable, !evicting.isEmpty else { return nil }
+    let names = evicting.map(\.description).sorted().joined(separator: " and ")
+    return "full: the oldest \(names) that were not delivered are given up"
+  }
+
+  func segmentBegins(in stream: StreamName, evicting isEvicting: Bool) {
+    if isEvicting { evicting.insert(stream) } else { evicting.remove(stream) }
+  }
+
+  func explainEviction(of segments: [Segment]) throws(AppendError) {
+    guard let stream = segments.first?.header.stream else { return }
     let now = clock.now()
-    let stream = segment.header.stream
-    let isForAll = needers.count == destinations.count
-    let runs = content.index(of: stream).withLock { $0.missing(in: segment, by: needers) }
-    if segment.isInMemory { for run in runs { settle(run, of: stream) } }
-    let gaps = runs.map { run in
-      Self.gap(
-        stream, run, reason: segment.isInMemory ? .storeFailed : .evicted,
+    var found: [(missing: Missing, needers: [DestinationName])] = []
+    for segment in segments {
+      let (needers, runs) = content.index(of: stream).withLock { index in
+        let needers = index.needers(of: segment)
+        return (needers, index.missing(in: segment, by: needers))
+      }
+      for run in runs {
+        if segment.isInMemory { settle(run, of: stream) }
+        // What follows on each other is one gap.
+        if let last = found.last, last.needers == needers, last.missing.run.epoch == run.epoch,
+          last.missing.run.seqs.upperBound + 1 == run.seqs.lowerBound
+        {
+          let seqs = last.missing.run.seqs.lowerBound...run.seqs.upperBound
+          found[found.count - 1].missing.run.seqs = seqs
+        } else {
+          let reason = segment.isInMemory ? GapReason.storeFailed : .evicted
+          found.append((Missing(stream, run, reason), needers))
+        }
+      }
+    }
+    let gaps = found.map { missing, needers in
+      let isForAll = needers.count == destinations.count
+      return Self.gap(
+        stream, missing.run, reason: missing.reason,
         destinations: isForAll ? [] : needers.map(\.description), at: now)
     }
     postponed.add(Array(gaps.dropFirst(Self.mostRunsAtOnce)))
     let first = Array(gaps.prefix(Self.mostRunsAtOnce))
     let context = BatchContext(boot: boot, offset: now.offset, clock: now.clock)
     do throws(AppendError) {
-      let isOwnRoom = segment.header.stream == .events
+      let isOwnRoom = stream == .events
       try events.append(first[...], context: context, isReserved: isOwnRoom)
       try events.sync()
     } catch .noRoom {

@@ -140,6 +140,16 @@ struct StreamIndex {
     for (destination, set) in known { acknowledged[destination]?.formUnion(set) }
   }
 
+  /// Which segments to give up where there may be `count` fewer, in order: what nobody needs first,
+  /// the oldest before the newer ones. Never the one that is written to.
+  func victims(_ count: Int) -> [Segment] {
+    let sealed = segments.dropLast()
+    let free = sealed.filter { needers(of: $0).isEmpty }.prefix(count)
+    let generations = Set(free.map(\.generation))
+    let others = sealed.filter { !generations.contains($0.generation) }
+    return Array(free) + others.prefix(count - free.count)
+  }
+
   /// Whether a segment holds all of `run`.
   func holds(_ run: Segment.Run) -> Bool {
     segments.contains { segment in

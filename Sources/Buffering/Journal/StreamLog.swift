@@ -24,8 +24,10 @@ enum AppendError: Error, CustomStringConvertible {
 protocol EvictionDelegate: AnyObject {
   /// Makes the cursors durable: else a restart would look for what is gone.
   func saveCursors() throws(AppendError)
-  /// Tells those who still needed it, durably, that a segment goes.
-  func explainEviction(of segment: Segment, needers: [DestinationName]) throws(AppendError)
+  /// Tells those who still needed them, durably, that segments of a stream go.
+  func explainEviction(of segments: [Segment]) throws(AppendError)
+  /// A stream goes on with a segment whose room somebody still needed, or nobody.
+  func segmentBegins(in stream: StreamName, evicting isEvicting: Bool)
 }
 
 /// Writes one stream: frames into the active segment, segment after segment. The writer thread's
@@ -39,6 +41,8 @@ final class StreamLog {
     /// Room at each segment's end that only an event which explains an eviction may use: in a full
     /// events stream it has to be durable before the next segment can begin.
     var reserveBytes: Int
+    /// What has to stay free of the file system for a segment file to be made.
+    var keepFreeBytes = 0
   }
 
   let shared: SharedIndex

@@ -116,7 +116,7 @@ struct WriterLoop {
       }
       try saveCursorsWhenDue()
       if let error = store.journal.takeReadFailure() { throw .storage(error) }
-      change(to: outageFault ?? cursorFault)
+      change(to: outageFault ?? cursorFault ?? access.notice ?? store.evictionFault)
     } catch {
       // What was due still is: without a pause the loop would spin while there is nothing to hold.
       let retry = ContinuousClock.now + .seconds(Self.retrySeconds)
@@ -219,7 +219,9 @@ struct WriterLoop {
     guard fault != self.fault else { return }
     self.fault = fault
     observer.store(changedTo: fault)
-    let detail = StateDetail(state: fault == nil ? "ok" : "failed", reason: fault)
+    let isEvicting = fault != nil && fault == store.evictionFault
+    let state = isEvicting ? "evicting" : fault == nil ? "ok" : "failed"
+    let detail = StateDetail(state: state, reason: fault)
     ring.accept(
       Event(
         time: clock.now(), severity: fault == nil ? .info : .warning, source: "store",

@@ -14,6 +14,7 @@ struct CheckCommand: ParsableCommand {
   func run() throws {
     let configuration = try AgentConfiguration.loadOrExit(options.configuration)
     let plan = AgentPlan(configuration)
+    if let warning = StorageSpace.warning(configuration.storage) { Log.error(warning) }
     print(json ? plan.json : plan.text)
   }
 }

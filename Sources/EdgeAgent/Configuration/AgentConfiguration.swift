@@ -60,6 +60,8 @@ struct StorageConfiguration: Sendable, Hashable {
   var commitMilliseconds: Int64
   /// The most bytes that the events stream keeps.
   var eventBytes: Int64
+  /// What the store leaves free of its file system.
+  var keepFreeBytes: Int64
 }
 
 /// Where a broker listens.

@@ -45,7 +45,7 @@ struct LoadTests {
             description: "Any Linux board", serialPorts: [:], lines: [:]),
           storage: StorageConfiguration(
             directory: "/var/lib/edge-agent", dataBytes: 1_073_741_824, commitMilliseconds: 1000,
-            eventBytes: 67_108_864),
+            eventBytes: 67_108_864, keepFreeBytes: 67_108_864),
           controlSocket: "/run/edge-agent/control.sock", buses: [bus], uplinks: [uplink]))
   }
 
