@@ -12,15 +12,20 @@ extension JournalStore {
   }
 
   static func recover(
-    _ settings: JournalSettings, _ storage: any Storage
+    _ settings: JournalSettings, _ storage: any Storage, _ catalogue: SegmentCatalogue
   ) throws(SystemError) -> [StreamName: RecoveredStream] {
     var recovered: [StreamName: RecoveredStream] = [:]
     for stream in StreamName.allCases {
       recovered[stream] = try RecoveredStream(
         stream: stream, storage: storage, directory: "\(settings.directory)/\(stream)",
-        segmentBytes: settings.segmentBytes)
+        segmentBytes: settings.segmentBytes, catalogue: catalogue)
     }
     return recovered
+  }
+
+  static func catalogue(_ file: inout DurableRecord) -> SegmentCatalogue {
+    guard case .payload(let payload) = file.load() else { return SegmentCatalogue() }
+    return (try? SegmentCatalogue(payload)) ?? SegmentCatalogue()
   }
 
   /// Where the record of epochs is lost, the last ones that can be seen in the streams.

@@ -53,7 +53,10 @@ final class JournalStore: EvictionDelegate {
       }
       recordFile = DurableRecord(storage: storage, path: settings.directory + "/epoch")
       (record, wasUnreadable) = Self.nextEpoch(recordFile.load())
-      recovered = try Self.recover(settings, storage)
+      var catalogueFile = DurableRecord(
+        storage: storage, path: settings.directory + "/segments")
+      let catalogue = Self.catalogue(&catalogueFile)
+      recovered = try Self.recover(settings, storage, catalogue)
       if wasUnreadable { record.untold = Self.newestEpochs(recovered) }
       if let previous { record.close(previous.content.current, previous.last) }
       // Durable before the first batch: the same epoch must never name two runs.
@@ -61,6 +64,9 @@ final class JournalStore: EvictionDelegate {
       for (stream, found) in recovered {
         try found.putAside(storage, "\(settings.directory)/\(stream)")
       }
+      let found = SegmentCatalogue(Array(recovered.values))
+      // Without it the next start takes longer, no more.
+      if found != catalogue, let payload = found.encoded() { try? catalogueFile.save(payload) }
       definitionFiles = DefinitionFiles(
         storage: storage, directory: settings.directory + "/definitions")
       try definitionFiles.keep(settings.definitions, as: settings.definitionsDigest)

@@ -40,7 +40,8 @@ struct RecoveredStream {
 
   /// Reads the folder. Fails only if it can't be listed; what is broken in it is to be put aside.
   init(
-    stream: StreamName, storage: any Storage, directory: String, segmentBytes: Int
+    stream: StreamName, storage: any Storage, directory: String, segmentBytes: Int,
+    catalogue: SegmentCatalogue = SegmentCatalogue()
   ) throws(SystemError) {
     index = StreamIndex(stream: stream)
     for name in try storage.list(directory).sorted() {
@@ -61,7 +62,7 @@ struct RecoveredStream {
       }
     }
     index.segments.sort { $0.generation < $1.generation }
-    scanSegments(storage, directory, segmentBytes: segmentBytes)
+    scanSegments(storage, directory, segmentBytes: segmentBytes, catalogue)
   }
 
   /// Renames what could not be read. Only once the disk has shown that it takes something: one that
@@ -103,7 +104,8 @@ struct RecoveredStream {
   /// Fills in what each segment holds. One whose successor began in the same epoch holds exactly
   /// the seqs between; only the others have to be read, so opening a large store stays quick.
   private mutating func scanSegments(
-    _ storage: any Storage, _ directory: String, segmentBytes: Int
+    _ storage: any Storage, _ directory: String, segmentBytes: Int,
+    _ catalogue: SegmentCatalogue
   ) {
     for position in index.segments.indices {
       let header = index.segments[position].header
@@ -114,6 +116,15 @@ struct RecoveredStream {
           index.segments[position].runs = [
             Segment.Run(epoch: epoch, seqs: header.firstSeq...next.firstSeq - 1)
           ]
+        }
+        continue
+      }
+      index.segments[position].isScanned = true
+      if next != nil, let known = catalogue.entry(index.stream, header) {
+        index.segments[position].end = min(known.end, segmentBytes)
+        index.segments[position].runs = known.runs.map {
+          let epoch = AckSet.EpochID(store: header.store, epoch: $0.epoch)
+          return Segment.Run(epoch: epoch, seqs: $0.seqs)
         }
         continue
       }

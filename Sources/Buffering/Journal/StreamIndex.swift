@@ -18,6 +18,8 @@ struct Segment {
   /// False for a segment that could not be read at the start: what it holds is not known, so
   /// everybody needs it.
   var isKnown = true
+  /// Its frames were looked at, now or at an earlier start: its header does not say what it holds.
+  var isScanned = false
   /// Its file is in memory, because the disk could not be written when it was begun.
   var isInMemory = false
   /// Readers find frames before this offset: where the next one will be written, or the segment's
