@@ -2,7 +2,7 @@ internal import LinuxSystem
 internal import Telemetry
 
 /// What was found in segments that are full and that the headers alone say nothing of: those in
-/// which an epoch ended. Kept in a record, so that each is read once and not at every start: a board
+/// which an epoch ended. Kept in a record, so that each is read once, not at every start: a board
 /// that restarts daily has hundreds of them. A value.
 struct SegmentCatalogue: Hashable {
   /// Beyond this it is not kept, and the segments are read again.
