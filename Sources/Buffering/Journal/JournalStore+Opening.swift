@@ -68,12 +68,13 @@ extension JournalStore {
     }
     let found = recovered.values.flatMap { found in
       found.damage.map { Missing(found.index.stream, $0, .damaged) }
-    }.filter { destinations.isEmpty || isNeeded($0.run, of: $0.stream) }
+    }.filter { destinations.active.isEmpty || isNeeded($0.run, of: $0.stream) }
     let start = Event(
       time: now, severity: .info, source: "agent",
       detail: .start(StartDetail(agent: settings.agentVersion, previous: epochs)))
     // In one batch, so that nobody sees a start without what belongs to it.
-    try append([start] + Self.putAside(recovered, at: now) + before)
+    try append(
+      [start] + Self.putAside(recovered, at: now) + before + takePassedOver(at: now))
     // Only now: making room for it may evict, and the start comes first.
     if let previous { try adopt(previous) }
     let lost =

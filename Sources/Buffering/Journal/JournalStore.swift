@@ -21,7 +21,10 @@ final class JournalStore: EvictionDelegate {
   let boot: BootID
   let clock: any TimeSource
   let definitionFiles: DefinitionFiles
-  var destinations: [DestinationName] { settings.destinations }
+  /// Who has a cursor, and who had one.
+  var destinations: DestinationRegister
+  /// The record of what `journal.clocks` holds.
+  var clockFile: DurableRecord
   let events: StreamLog
   let data: StreamLog
   var recordFile: DurableRecord
@@ -30,7 +33,7 @@ final class JournalStore: EvictionDelegate {
   private(set) var evicting: Set<StreamName> = []
   /// Holes that have their gap event; readers will come upon them too.
   var explained: [Segment.Run] = []
-  private var cursors: CursorFiles
+  var cursors: CursorFiles
   /// Events that could not be appended yet.
   private var postponed = PostponedEvents()
 
@@ -46,13 +49,16 @@ final class JournalStore: EvictionDelegate {
     began = clock.now()
     boot = settings.boot
     let recovered: [StreamName: RecoveredStream]
+    let isNewStore: Bool
     let wasUnreadable: Bool
     do throws(SystemError) {
       for folder in ["", "/events", "/data", "/cursors", "/definitions"] {
         try storage.createDirectory(settings.directory + folder)
       }
       recordFile = DurableRecord(storage: storage, path: settings.directory + "/epoch")
-      (record, wasUnreadable) = Self.nextEpoch(recordFile.load())
+      let foundRecord = recordFile.load()
+      isNewStore = foundRecord == .nothing
+      (record, wasUnreadable) = Self.nextEpoch(foundRecord)
       var catalogueFile = DurableRecord(
         storage: storage, path: settings.directory + "/segments")
       let catalogue = Self.catalogue(&catalogueFile)
@@ -75,13 +81,14 @@ final class JournalStore: EvictionDelegate {
     }
 
     cursors = CursorFiles(storage: storage, directory: settings.directory + "/cursors")
-    let acknowledged = cursors.add(settings.destinations)
+    clockFile = DurableRecord(storage: storage, path: settings.directory + "/clocks")
+    let acknowledged: [DestinationName: [StreamName: AckSet]]
+    (destinations, acknowledged) = DestinationRegister.load(
+      settings, from: &cursors, at: clock.monotonic)
     let epoch = AckSet.EpochID(store: record.store, epoch: record.epoch)
     func log(_ stream: StreamName, _ bytes: Int, reserve: Int) -> StreamLog {
       var found = recovered[stream] ?? RecoveredStream(empty: stream)
-      for destination in settings.destinations {
-        found.index.acknowledged[destination] = acknowledged[destination]?[stream] ?? AckSet()
-      }
+      found.index.acknowledged = acknowledged.mapValues { $0[stream] ?? AckSet() }
       if let known = previous?.content.index(of: stream).withLock({ $0.acknowledged }) {
         found.index.take(known)
       }
@@ -98,9 +105,13 @@ final class JournalStore: EvictionDelegate {
       current: epoch, edition: (previous?.content.edition ?? 0) + 1, events: events.shared,
       data: data.shared, definitionFiles: definitionFiles, isInMemory: false)
     journal =
-      previous?.journal ?? Journal(content, currentDefinitions: settings.definitionsDigest)
+      previous?.journal
+      ?? Journal(
+        content, boot: settings.boot, currentDefinitions: settings.definitionsDigest)
     events.delegate = self
     data.delegate = self
+    openClocks(isNewStore: isNewStore, isContinuing: previous != nil)
+    beginDestinations()
     do throws(AppendError) {
       if isInMemory { try leaveDisk() }
       try tellStart(settings, recovered, previous)
@@ -131,6 +142,7 @@ final class JournalStore: EvictionDelegate {
   /// so an event is handed over once.
   func append(_ more: [Event]) throws(AppendError) {
     postponed.add(more)
+    let isClockNews = noteClocks(more)
     let taken = postponed.takeAll()
     let all = taken.all(at: clock.now())
     // Something may wait to be written again.
@@ -143,6 +155,7 @@ final class JournalStore: EvictionDelegate {
         appended = piece.range.upperBound
       }
       try events.sync()
+      if isClockNews { try saveClocks() }
     } catch {
       postponed.putBack(taken, from: appended)
       throw error
@@ -173,7 +186,10 @@ final class JournalStore: EvictionDelegate {
 
   private func explainUncleanStop(until time: Timestamp) throws(AppendError) {
     guard let from = uncleanSince else { return }
-    try append([Self.uncleanStop(from: from, to: time.wall, at: time)])
+    try append([
+      Self.uncleanStop(
+        from: from, to: end(ofStopSince: from, by: time), at: time)
+    ])
     uncleanSince = nil
   }
 
@@ -199,38 +215,13 @@ final class JournalStore: EvictionDelegate {
       if content.isDurable { throw .storage(error) }
     }
     journal.use(definitions: change.definitionsDigest)
-    try saveCursors()
-    let added = change.destinations.filter { !destinations.contains($0) }
-    let acknowledged = cursors.add(added)
-    for (stream, log) in [(StreamName.events, events), (.data, data)] {
-      log.shared.withLock { index in
-        index.acknowledged = index.acknowledged.filter { change.destinations.contains($0.key) }
-        for destination in added {
-          index.acknowledged[destination] = acknowledged[destination]?[stream] ?? AckSet()
-        }
-      }
-    }
+    try changeDestinations(to: change)
     settings.destinations = change.destinations
+    settings.beginnings = change.beginnings
     settings.definitions = change.definitions
   }
 
   // MARK: Cursors and the end
-
-  func saveCursors() throws(AppendError) {
-    // They go with what is in memory to the store that is opened later.
-    guard content.isDurable else { return }
-    for destination in destinations {
-      let sets: [StreamName: AckSet] = [
-        .events: events.shared.withLock { $0.acknowledged[destination] } ?? AckSet(),
-        .data: data.shared.withLock { $0.acknowledged[destination] } ?? AckSet(),
-      ]
-      do throws(SystemError) {
-        try cursors.save(destination, sets)
-      } catch {
-        throw .storage(error)
-      }
-    }
-  }
 
   /// Ends the epoch in order.
   func close(reason: String) throws(AppendError) {
@@ -247,7 +238,8 @@ final class JournalStore: EvictionDelegate {
 
   /// The last that is written: nothing may be appended after it.
   func seal() throws(AppendError) {
-    try saveCursors()
+    try saveAllCursors()
+    try saveClocks()
     record.last = last
     do throws(SystemError) {
       try definitionFiles.keepOnly(journal.digestsInUse())
@@ -294,7 +286,7 @@ final class JournalStore: EvictionDelegate {
       }
     }
     let gaps = found.map { missing, needers in
-      let isForAll = needers.count == destinations.count
+      let isForAll = Set(needers).isSuperset(of: destinations.active)
       return Self.gap(
         stream, missing.run, reason: missing.reason,
         destinations: isForAll ? [] : needers.map(\.description), at: now)

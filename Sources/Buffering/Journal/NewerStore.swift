@@ -13,7 +13,8 @@ enum NewerStore {
     guard bytes.count >= checkedBytes + 4, bytes.starts(with: segmentMagic) else { return nil }
     return bytes.withUnsafeBytes { buffer in
       var reader = ByteReader(buffer, at: versionOffset)
-      guard let version = try? reader.fixed(UInt16.self), version > SegmentHeader.version else {
+      guard let version = try? reader.fixed(UInt16.self), version > SegmentHeader.currentVersion
+      else {
         return nil
       }
       reader = ByteReader(buffer, at: checkedBytes)

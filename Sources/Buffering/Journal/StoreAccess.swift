@@ -63,7 +63,7 @@ final class StoreAccess {
         notice = nil
         return directory
       }
-      let known = SegmentHeader.version
+      let known = SegmentHeader.currentVersion
       let beside = "\(directory)/version-\(known)"
       notice =
         "\(directory) has format version \(newer), this agent reads \(known): "

@@ -120,7 +120,7 @@ extension StreamLog {
     guard !segment.isKnown, let file = try? shared.open(segment),
       let bytes = try? file.read(room.limits.segmentBytes, at: 0)
     else { return segment }
-    let scan = bytes.withUnsafeBytes { SegmentScan($0, seed: segment.header.frameSeed) }
+    let scan = bytes.withUnsafeBytes { SegmentScan($0, segment.header) }
     guard !scan.runs.isEmpty else { return segment }
     var known = segment
     known.isKnown = true
@@ -184,9 +184,15 @@ enum SegmentImage {
     var writer = ByteWriter(capacity: bytes.count)
     bytes.withUnsafeBytes { bytes in
       var offset = SegmentHeader.bytes
-      while let frame = SegmentScan.nextFrame(bytes, from: offset, seed: old.frameSeed) {
-        Frame.append(to: &writer, seed: new.frameSeed) { $0.raw(Array(bytes[frame.body])) }
-        offset = frame.end
+      var finder = FrameFinder(old)
+      var keyChecksum = new.frameSeed
+      while let (frame, start) = finder.next(bytes, from: offset) {
+        let seed = frame.kind == .delta ? keyChecksum : new.frameSeed
+        let checksum = Frame.append(frame.kind, to: &writer, seed: seed) {
+          $0.raw(Array(bytes[frame.body]))
+        }
+        if frame.kind == .key { keyChecksum = checksum }
+        offset = start + frame.bytes
       }
     }
     return writer.bytes

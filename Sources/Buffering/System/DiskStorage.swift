@@ -101,7 +101,7 @@ public struct DiskStorage: Storage {
 }
 
 /// A descriptor, owned.
-private final class DiskFile: StorageFile {
+final class DiskFile: StorageFile {
   private let path: String
   private let descriptor: Int32
 
