@@ -25,10 +25,12 @@ public final class SimulatedDisk: Storage {
     var names: [String: SimulatedFile] = [:]
     var durableNames: [String: SimulatedFile] = [:]
     var directories: Set<String> = []
+    var deletedDirectories: Set<String> = []
     var failures: [Failure] = []
     var counts: [Call: Int] = [:]
     var actions: [Call: @Sendable () -> Void] = [:]
     var openFiles = 0
+    var capacity = Int.max
   }
 
   fileprivate let state = Monitor(State())
@@ -60,6 +62,15 @@ public final class SimulatedDisk: Storage {
     state.withLock { $0.actions[call] = action }
   }
 
+  /// Lets the disk have room for so many bytes of files and no more.
+  public func limit(to capacity: Int) { state.withLock { $0.capacity = capacity } }
+
+  /// What may still be written.
+  public func freeBytes(_ directory: String) -> Int {
+    let (files, capacity) = state.withLock { (Array($0.names.values), $0.capacity) }
+    return capacity == .max ? .max : max(0, capacity - files.reduce(0) { $0 + $1.size() })
+  }
+
   /// How often a call was made.
   public func count(of call: Call) -> Int { state.withLock { $0.counts[call] ?? 0 } }
 
@@ -88,6 +99,21 @@ public final class SimulatedDisk: Storage {
   /// Changes bytes of a file behind the back of whoever has it open.
   public func damage(_ path: String, _ change: (inout [UInt8]) -> Void) {
     state.withLock { $0.names[path] }?.damage(change)
+  }
+
+  /// Deletes a directory with all that is in it, as somebody with `rm -r` would.
+  public func delete(_ directory: String) {
+    state.withLock { state in
+      state.names = state.names.filter { !$0.key.hasPrefix(directory + "/") }
+      state.durableNames = state.durableNames.filter { !$0.key.hasPrefix(directory + "/") }
+      let gone = state.directories.filter { $0 == directory || $0.hasPrefix(directory + "/") }
+      state.directories.subtract(gone)
+      state.deletedDirectories.formUnion(gone)
+    }
+  }
+
+  fileprivate func isRemoved(_ file: SimulatedFile) -> Bool {
+    state.withLock { state in !state.names.values.contains { $0 === file } }
   }
 
   /// How many files are open.
@@ -129,7 +155,10 @@ public final class SimulatedDisk: Storage {
 
   /// Makes a directory and its parents.
   public func createDirectory(_ path: String) {
-    _ = state.withLock { $0.directories.insert(path) }
+    state.withLock { state in
+      state.directories.insert(path)
+      state.deletedDirectories.remove(path)
+    }
   }
 
   /// The names in a directory.
@@ -146,7 +175,9 @@ public final class SimulatedDisk: Storage {
     try begin(.open, path)
     let file: SimulatedFile? = state.withLock { state in
       if let file = state.names[path] { return file }
-      guard creating else { return nil }
+      guard creating, let slash = path.lastIndex(of: "/"),
+        !state.deletedDirectories.contains(String(path[..<slash]))
+      else { return nil }
       let file = SimulatedFile(disk: self, path: path)
       state.names[path] = file
       return file
@@ -208,6 +239,8 @@ private final class Descriptor: StorageFile {
   }
 
   func sync() throws(SystemError) { try file.sync() }
+
+  var isRemoved: Bool { disk.isRemoved(file) }
 }
 
 private final class SimulatedFile: StorageFile {
@@ -282,6 +315,10 @@ private final class SimulatedFile: StorageFile {
 
   func write(_ bytes: UnsafeRawBufferPointer, at offset: Int) throws(SystemError) {
     try disk.begin(.write, path)
+    let growth = max(0, offset + bytes.count - size())
+    guard growth == 0 || growth <= disk.freeBytes(path) else {
+      throw SystemError(call: "write", subject: path, code: ENOSPC)
+    }
     nonisolated(unsafe) let bytes = bytes
     content.withLock { content in
       let end = offset + bytes.count

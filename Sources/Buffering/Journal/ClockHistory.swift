@@ -76,6 +76,14 @@ struct ClockHistory: Hashable {
     boots[place] = boot
   }
 
+  /// What is known of the boot that runs is not in a record that could not be written meanwhile.
+  mutating func takeOver(_ boot: BootID, from known: ClockHistory) {
+    guard let running = known.boots.last(where: { $0.boot == boot }) else { return }
+    boots.removeAll { $0.boot == boot }
+    boots.append(running)
+    lastStep = known.lastStep
+  }
+
   /// Forgets boots that say nothing of any batch, and the oldest of too many; never the last.
   /// `held` are the epochs of which the store holds something.
   mutating func prune(held: Set<AckSet.EpochID>) {

@@ -8,6 +8,7 @@ final class JournalReader: BatchReader {
   private static let chunkBytes = 64 * 1024
 
   private let journal: Journal
+  private let edition: UInt32
   private let shared: SharedIndex
   private let stream: StreamName
   private let destination: DestinationName
@@ -31,17 +32,20 @@ final class JournalReader: BatchReader {
   private var hole: Segment.Run?
 
   init(
-    journal: Journal, shared: SharedIndex, stream: StreamName, destination: DestinationName,
+    journal: Journal, content: JournalContent, stream: StreamName, destination: DestinationName,
     from position: LogPosition
   ) {
     self.journal = journal
-    self.shared = shared
+    edition = content.edition
+    shared = content.index(of: stream)
     self.stream = stream
     self.destination = destination
-    self.position = position
+    self.position = position.edition == edition ? position : .start
   }
 
   func next(before limit: LogPosition?) -> (batch: Batch, start: LogPosition)? {
+    // The files may be another store's by now.
+    guard journal.edition == edition else { return nil }
     defer { tellHole() }
     while let segment = currentSegment() {
       let readable = readableEnd(of: segment)
@@ -51,13 +55,19 @@ final class JournalReader: BatchReader {
         if let limit, start >= limit { return nil }
         if let batch = take(frame, of: segment) {
           // Recycled while it was being read: what the bytes say may be half old, half new.
-          guard shared.withLock({ $0.contains(segment.generation) }) else { break }
+          guard journal.edition == edition,
+            shared.withLock({ $0.contains(segment.generation) })
+          else { break }
           return (batch, start)
         }
       }
       guard moveOn(from: segment) else { return nil }
     }
     return nil
+  }
+
+  private func place(generation: UInt64, offset: UInt32) -> LogPosition {
+    LogPosition(edition: edition, generation: generation, offset: offset)
   }
 
   // MARK: Segments
@@ -95,7 +105,7 @@ final class JournalReader: BatchReader {
     chunk = []
     expected = (found.header.epoch, found.header.firstSeq)
     let target = found.generation == position.generation ? Int(position.offset) : 0
-    position = LogPosition(generation: found.generation, offset: UInt32(SegmentHeader.bytes))
+    position = place(generation: found.generation, offset: UInt32(SegmentHeader.bytes))
     while Int(position.offset) < target,
       let (frame, _) = nextFrame(in: found, readable: target)
     {
@@ -129,7 +139,7 @@ final class JournalReader: BatchReader {
     {
       noteHole(last.epoch, expected.seq...last.seqs.upperBound)
     }
-    position = LogPosition(generation: next.generation, offset: 0)
+    position = place(generation: next.generation, offset: 0)
     segment = nil
     file = nil
     return true
@@ -153,7 +163,7 @@ final class JournalReader: BatchReader {
       }
       if case .frame(let frame) = reading {
         position.offset = UInt32(offset + frame.bytes)
-        let start = LogPosition(generation: segment.generation, offset: UInt32(offset))
+        let start = place(generation: segment.generation, offset: UInt32(offset))
         return (frame, start)
       }
       offset = candidate(after: offset)
@@ -239,7 +249,7 @@ final class JournalReader: BatchReader {
       identity: BatchIdentity(
         store: segment.header.store, stream: stream, epoch: key.epoch, seq: key.seq),
       boot: content.context.boot, offset: content.context.offset, clock: content.context.clock,
-      definitions: segment.header.definitions, isDurable: journal.isDurable, body: content.body)
+      definitions: segment.header.definitions, isDurable: !segment.isInMemory, body: content.body)
   }
 
   private func noteHole(before key: BatchKey, _ epoch: AckSet.EpochID) {
@@ -263,7 +273,7 @@ final class JournalReader: BatchReader {
   }
 
   private func tellHole() {
-    if let hole { journal.noteDamage(hole, in: stream) }
+    if let hole { journal.noteDamage(hole, in: stream, edition: edition) }
     hole = nil
   }
 

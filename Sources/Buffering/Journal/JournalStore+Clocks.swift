@@ -9,10 +9,15 @@ extension JournalStore {
   private static let longestClaimMilliseconds: Int64 = 60_000
 
   /// Reads the record, once, when the store is opened.
-  func openClocks(isNewStore: Bool) {
+  func openClocks(isNewStore: Bool, isContinuing: Bool) {
     let found = clockFile.load()
     if case .payload(let payload) = found, let history = try? ClockHistory(payload) {
-      journal.clocks.update { $0 = history }
+      let boot = boot
+      journal.clocks.update { known in
+        var history = history
+        if isContinuing { history.takeOver(boot, from: known) }
+        known = history
+      }
     }
     guard found == .nothing else { return }
     // Destinations that an older agent never saved a cursor for are not new: nothing may be passed
@@ -30,7 +35,7 @@ extension JournalStore {
       guard case .clock(let detail) = event.detail else { continue }
       isNews = true
       journal.clocks.update {
-        $0.note(detail, at: event.time.monotonic, in: journal.current)
+        $0.note(detail, at: event.time.monotonic, in: content.current)
       }
     }
     return isNews
@@ -38,9 +43,10 @@ extension JournalStore {
 
   /// Makes the record durable, without what no batch needs any more.
   func saveClocks() throws(AppendError) {
-    var held: Set<AckSet.EpochID> = [journal.current]
+    guard content.isDurable else { return }
+    var held: Set<AckSet.EpochID> = [content.current]
     for stream in StreamName.allCases {
-      let epochs = journal.index(of: stream).withLock { $0.segments.flatMap(\.runs).map(\.epoch) }
+      let epochs = content.index(of: stream).withLock { $0.segments.flatMap(\.runs).map(\.epoch) }
       held.formUnion(epochs)
     }
     var history = journal.clocks.withLock { $0 }

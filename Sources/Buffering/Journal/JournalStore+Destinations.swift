@@ -28,7 +28,7 @@ extension JournalStore {
   private func begin(_ name: DestinationName) {
     let beginning = register.beginnings[name] ?? .live
     for stream in StreamName.allCases {
-      let shared = journal.index(of: stream)
+      let shared = content.index(of: stream)
       shared.withLock { $0.acknowledged[name] = AckSet() }
       let boundary: LogBoundary
       switch beginning {
@@ -48,7 +48,7 @@ extension JournalStore {
     defer { register.untold = [] }
     return register.untold.sorted { $0.description < $1.description }.flatMap { name in
       StreamName.allCases.flatMap { stream in
-        let epochs = journal.index(of: stream).withLock { $0.acknowledged[name]?.epochs ?? [:] }
+        let epochs = content.index(of: stream).withLock { $0.acknowledged[name]?.epochs ?? [:] }
         let runs = epochs.compactMap { epoch, ranges in
           ranges.last.map { Segment.Run(epoch: epoch, seqs: 1...$0.upperBound) }
         }
@@ -75,11 +75,14 @@ extension JournalStore {
       guard let age = age(of: batch, at: now) else { return false }
       return age > milliseconds
     }
-    let segments = journal.index(of: stream).withLock { $0.segments }
+    let segments = content.index(of: stream).withLock { $0.segments }
     for segment in segments.reversed() {
-      let start = LogPosition(generation: segment.generation, offset: 0)
-      let reader = journal.reader(of: stream, for: name, from: start)
-      let end = LogPosition(generation: segment.generation + 1, offset: 0)
+      let start = LogPosition(
+        edition: content.edition, generation: segment.generation, offset: 0)
+      let reader = JournalReader(
+        journal: journal, content: content, stream: stream, destination: name, from: start)
+      let end = LogPosition(
+        edition: content.edition, generation: segment.generation + 1, offset: 0)
       guard let first = reader.next(before: end)?.batch, isOld(first) else { continue }
       while let batch = reader.next(before: end)?.batch {
         if !isOld(batch) { return .batch(batch.identity, generation: segment.generation) }
@@ -138,7 +141,7 @@ extension JournalStore {
 
   private func hold(_ set: AckSet?, for name: DestinationName) {
     for stream in StreamName.allCases {
-      journal.index(of: stream).withLock { $0.acknowledged[name] = set }
+      content.index(of: stream).withLock { $0.acknowledged[name] = set }
     }
   }
 
@@ -146,7 +149,7 @@ extension JournalStore {
 
   /// Ends those whose time is over: tells what they did not get, durably, and lets go of it.
   func tendRemovedDestinations() throws(AppendError) {
-    guard !register.removed.isEmpty else { return }
+    guard content.isDurable, !register.removed.isEmpty else { return }
     let now = clock.now()
     for name in register.expired(at: now.monotonic, of: boot) {
       let isNew = register.expiring.insert(name).inserted
@@ -169,7 +172,7 @@ extension JournalStore {
 
   private func expiry(of name: DestinationName, at now: Timestamp) -> [Event] {
     StreamName.allCases.flatMap { stream -> [Event] in
-      let missing = journal.index(of: stream).withLock { index in
+      let missing = content.index(of: stream).withLock { index in
         index.segments.flatMap { index.missing(in: $0, by: [name]) }
       }
       return Self.newest(Self.joined(missing)).map {
@@ -218,9 +221,11 @@ extension JournalStore {
   }
 
   private func saveCursor(of name: DestinationName) throws(AppendError) {
+    // They go with what is in memory to the store that is opened later.
+    guard content.isDurable else { return }
     var cursor = Cursor()
     for stream in StreamName.allCases {
-      cursor.sets[stream] = journal.index(of: stream).withLock { $0.acknowledged[name] }
+      cursor.sets[stream] = content.index(of: stream).withLock { $0.acknowledged[name] }
     }
     if let removal = register.removed[name] {
       cursor.standing = .removed(removal)

@@ -5,7 +5,7 @@ internal import Telemetry
 struct RecoveredStream {
   static let temporarySuffix = ".new"
   static let badSuffix = ".bad"
-  private static let segmentSuffix = ".seg"
+  static let segmentSuffix = ".seg"
   /// Files that could not be read are kept for whoever wants to look, but not without end.
   private static let mostBadFiles = 4
 
@@ -26,7 +26,9 @@ struct RecoveredStream {
   var continuableDevices: [DeviceSchema]?
   /// Holes that were found: seqs that must have been written and can't be read.
   var damage: [Segment.Run] = []
-  /// Files that were put aside, with what was wrong.
+  /// Files that were put aside before.
+  private var badFiles = 0
+  /// Files that have to be put aside, with what was wrong.
   var putAside: [(name: String, problem: String)] = []
   /// When the newest item of the last batch was measured, in Unix milliseconds as believed then.
   var newestTime: Int64?
@@ -36,12 +38,12 @@ struct RecoveredStream {
   /// A stream of which nothing is there.
   init(empty stream: StreamName) { index = StreamIndex(stream: stream) }
 
-  /// Reads the folder. Fails only if it can't be listed; what is broken in it is put aside.
+  /// Reads the folder. Fails only if it can't be listed; what is broken in it is to be put aside.
   init(
-    stream: StreamName, storage: any Storage, directory: String, segmentBytes: Int
+    stream: StreamName, storage: any Storage, directory: String, segmentBytes: Int,
+    catalogue: SegmentCatalogue = SegmentCatalogue()
   ) throws(SystemError) {
     index = StreamIndex(stream: stream)
-    var badFiles = 0
     for name in try storage.list(directory).sorted() {
       let path = directory + "/" + name
       if name.hasSuffix(Self.temporarySuffix) {
@@ -56,17 +58,26 @@ struct RecoveredStream {
           try addFile(name, path: path, storage: storage, segmentBytes: segmentBytes)
         } catch {
           putAside.append((name, "\(error)"))
-          badFiles += 1
-          if badFiles <= Self.mostBadFiles {
-            try storage.rename(path, to: path + Self.badSuffix)
-          } else {
-            try storage.remove(path)
-          }
         }
       }
     }
     index.segments.sort { $0.generation < $1.generation }
-    scanSegments(storage, directory, segmentBytes: segmentBytes)
+    scanSegments(storage, directory, segmentBytes: segmentBytes, catalogue)
+  }
+
+  /// Renames what could not be read. Only once the disk has shown that it takes something: one that
+  /// fails as a whole makes every file unreadable.
+  func putAside(_ storage: any Storage, _ directory: String) throws(SystemError) {
+    var badFiles = badFiles
+    for (name, _) in putAside {
+      let path = directory + "/" + name
+      badFiles += 1
+      if badFiles <= Self.mostBadFiles {
+        try storage.rename(path, to: path + Self.badSuffix)
+      } else {
+        try storage.remove(path)
+      }
+    }
   }
 
   private mutating func addFile(
@@ -93,7 +104,8 @@ struct RecoveredStream {
   /// Fills in what each segment holds. One whose successor began in the same epoch holds exactly
   /// the seqs between; only the others have to be read, so opening a large store stays quick.
   private mutating func scanSegments(
-    _ storage: any Storage, _ directory: String, segmentBytes: Int
+    _ storage: any Storage, _ directory: String, segmentBytes: Int,
+    _ catalogue: SegmentCatalogue
   ) {
     for position in index.segments.indices {
       let header = index.segments[position].header
@@ -104,6 +116,15 @@ struct RecoveredStream {
           index.segments[position].runs = [
             Segment.Run(epoch: epoch, seqs: header.firstSeq...next.firstSeq - 1)
           ]
+        }
+        continue
+      }
+      index.segments[position].isScanned = true
+      if next != nil, let known = catalogue.entry(index.stream, header) {
+        index.segments[position].end = min(known.end, segmentBytes)
+        index.segments[position].runs = known.runs.map {
+          let epoch = AckSet.EpochID(store: header.store, epoch: $0.epoch)
+          return Segment.Run(epoch: epoch, seqs: $0.seqs)
         }
         continue
       }

@@ -72,6 +72,13 @@ public struct DiskStorage: Storage {
     try systemCall("unlink", on: path) { unlink(path) }
   }
 
+  /// What an unprivileged process may still write.
+  public func freeBytes(_ directory: String) throws(SystemError) -> Int {
+    var status = statvfs()
+    try systemCall("statvfs", on: directory) { statvfs(directory, &status) }
+    return Int(clamping: UInt64(status.f_bavail) * UInt64(status.f_frsize))
+  }
+
   /// Makes the names in a directory durable.
   public func syncDirectory(_ path: String) throws(SystemError) {
     let descriptor = try systemCall("open", on: path) {

@@ -61,6 +61,8 @@ struct StorageConfiguration: Sendable, Hashable {
   var commitMilliseconds: Int64
   /// The most bytes that the events stream keeps.
   var eventBytes: Int64
+  /// What the store leaves free of its file system.
+  var keepFreeBytes: Int64
   /// How long a destination that was taken out holds what it has not acknowledged.
   var keepRemovedMilliseconds: Int64
 }

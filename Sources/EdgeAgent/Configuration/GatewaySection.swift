@@ -38,10 +38,14 @@ extension SectionDecoder {
     let sizes: ClosedRange<Int64> = 4 << 20...1 << 40
     var storage = StorageConfiguration(
       directory: "/var/lib/edge-agent", dataBytes: 1 << 30, commitMilliseconds: 1000,
-      eventBytes: 64 << 20, keepRemovedMilliseconds: 7 * 24 * 3_600_000)
+      eventBytes: 64 << 20, keepFreeBytes: 64 << 20,
+      keepRemovedMilliseconds: 7 * 24 * 3_600_000)
     guard let section else { return storage }
     return section.mapping { mapping in
       if let path = mapping.take("directory")?.absolutePath() { storage.directory = path }
+      if let bytes = mapping.take("keep-free")?.size(in: 0...1 << 40) {
+        storage.keepFreeBytes = bytes
+      }
       _ = mapping.take("data")?.mapping { data -> Void? in
         if let size = data.take("size")?.size(in: sizes) { storage.dataBytes = size }
         // Shorter than a sync takes on flash is no promise; longer than a minute loses too much.

@@ -15,6 +15,7 @@ extension JournalSettings {
       destinations: configuration.uplinks.map { DestinationName($0.name) },
       definitions: PayloadEncoder.definitions(of: configuration.deviceDescriptions),
       agentVersion: productVersion, boot: boot)
+    keepFreeBytes = Int(configuration.storage.keepFreeBytes)
     beginnings = configuration.beginnings
     keepRemovedMilliseconds = configuration.storage.keepRemovedMilliseconds
   }

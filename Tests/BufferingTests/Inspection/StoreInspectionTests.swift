@@ -264,7 +264,7 @@ struct StoreInspectionTests {
   func beside() throws {
     let clock = KernelClock()
     let writer = try JournalWriter(
-      settings(segments: 4), storage: DiskStorage(), lock: nil, ring: SampleRing(), clock: clock,
+      settings(segments: 4), storage: DiskStorage(), ring: SampleRing(), clock: clock,
       observer: StoreFaults())
     try writer.start()
     let isDone = Monitor(false)

@@ -46,7 +46,8 @@ struct LoadTests {
             description: "Any Linux board", serialPorts: [:], lines: [:]),
           storage: StorageConfiguration(
             directory: "/var/lib/edge-agent", dataBytes: 1_073_741_824, commitMilliseconds: 1000,
-            eventBytes: 67_108_864, keepRemovedMilliseconds: 604_800_000),
+            eventBytes: 67_108_864, keepFreeBytes: 67_108_864,
+            keepRemovedMilliseconds: 604_800_000),
           controlSocket: "/run/edge-agent/control.sock", buses: [bus], uplinks: [uplink]))
   }
 
