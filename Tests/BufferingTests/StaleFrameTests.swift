@@ -38,7 +38,7 @@ struct StaleFrameTests {
     let header = try #require(try SegmentHeader.decode(Array(bytes[..<SegmentHeader.bytes])))
     var scan: SegmentScan?
     let duration = ContinuousClock().measure {
-      scan = bytes.withUnsafeBytes { SegmentScan($0, seed: header.frameSeed) }
+      scan = bytes.withUnsafeBytes { SegmentScan($0, header) }
     }
     #expect((scan?.end ?? 0) > Self.segmentBytes * 9 / 10)
     return duration

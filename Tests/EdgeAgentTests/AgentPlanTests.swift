@@ -1,3 +1,4 @@
+import LinuxSystem
 import TestSupport
 import Testing
 
@@ -39,6 +40,23 @@ struct AgentPlanTests {
     #expect(
       try text(devices: 11).contains(
         "WARNING: the shortest period is 100 ms; the bus can't keep it (110 % load)"))
+  }
+
+  @Test("The time of the machine is told, and what it means that it has no clock of its own")
+  func time() throws {
+    let configuration = try Fixtures.load(try Fixtures.bytes("valid/minimal.yaml"))
+    let without = AgentPlan(
+      configuration, time: TimeState(clock: .unsynced, realTimeClocks: []))
+    #expect(
+      without.text.contains(
+        "\nclock of this machine: not synchronised, no real-time clock: after a power cut the date "
+          + "is wrong until the network tells it\n"))
+    #expect(
+      without.json.contains(#""clock":{"state":"unsynced","real-time-clocks":[]}"#))
+    let clock = RealTimeClock(name: "rtc0", hasSetSystemClock: true)
+    let with = AgentPlan(configuration, time: TimeState(clock: .synced, realTimeClocks: [clock]))
+    #expect(with.text.contains("\nclock of this machine: synchronised, real-time clock rtc0\n"))
+    #expect(with.json.contains(#""clock":{"state":"synced","real-time-clocks":["rtc0"]}"#))
   }
 
   @Test("An IPv6 address stands in brackets, so that its port can be told from it")

@@ -88,6 +88,14 @@ public protocol BatchLog: Sendable {
   func summary(of stream: StreamName, for destination: DestinationName) -> StreamSummary
   /// The payloads of `points/<digest>` that batches in the log refer to.
   func definitions() -> [UInt32: [UInt8]]
+  /// A batch that was read from it with the times that are known by now: samples from before their
+  /// boot learnt the time are dated anew.
+  func dated(_ batch: Batch) -> Batch
   /// Wakes `descriptor` after every append.
   func wake(_ descriptor: EventFD)
+}
+
+extension BatchLog {
+  /// Batches as they were appended.
+  public func dated(_ batch: Batch) -> Batch { batch }
 }

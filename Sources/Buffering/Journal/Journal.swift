@@ -28,6 +28,11 @@ public final class Journal: BatchLog {
   public let isDurable: Bool
 
   let current: AckSet.EpochID
+  /// What the writer says of destinations that are not configured any more.
+  let removals = Monitor<[RemovedDestination]>([])
+  /// What is known of the clocks of this boot and of earlier ones.
+  let clocks = Monitor(ClockHistory())
+  let boot: BootID
   private let events: SharedIndex
   private let data: SharedIndex
   private let definitionFiles: DefinitionFiles
@@ -39,10 +44,11 @@ public final class Journal: BatchLog {
   private let hasNewAcknowledgements = Atomic(false)
 
   init(
-    current: AckSet.EpochID, isDurable: Bool, events: SharedIndex, data: SharedIndex,
+    current: AckSet.EpochID, boot: BootID, isDurable: Bool, events: SharedIndex, data: SharedIndex,
     definitionFiles: DefinitionFiles, currentDefinitions: UInt32
   ) {
     self.current = current
+    self.boot = boot
     store = current.store
     epoch = current.epoch
     self.isDurable = isDurable
@@ -89,7 +95,7 @@ public final class Journal: BatchLog {
     var summary = counts(of: stream, for: destination)
     if summary.unsent > 0 {
       let oldest = reader(of: stream, for: destination, from: .start).next(before: nil)
-      summary.oldestUnsent = oldest?.batch.newestTime
+      summary.oldestUnsent = oldest.map { dated($0.batch).newestTime }
     }
     return summary
   }

@@ -14,6 +14,10 @@ public struct JournalSettings: Sendable {
   public var commitMilliseconds: Int64
   /// Who has a cursor.
   public var destinations: [DestinationName]
+  /// Where those begin that are new; live for one that is not named.
+  public var beginnings: [DestinationName: DestinationBeginning] = [:]
+  /// How long a destination that is not configured any more holds what it has not acknowledged.
+  public var keepRemovedMilliseconds: Int64 = 7 * 24 * 3_600_000
   /// The payload of `points/<digest>` for what is configured now.
   public var definitions: [UInt8]
   /// The agent's version, for the `start` event.
@@ -52,6 +56,8 @@ public struct JournalSettings: Sendable {
 public struct JournalChange: Sendable {
   /// Who has a cursor from now on.
   public var destinations: [DestinationName]
+  /// Where those begin that are new; live for one that is not named.
+  public var beginnings: [DestinationName: DestinationBeginning] = [:]
   /// The payload of `points/<digest>` for what is configured now.
   public var definitions: [UInt8]
 

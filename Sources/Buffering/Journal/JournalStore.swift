@@ -12,15 +12,18 @@ final class JournalStore: EvictionDelegate {
   /// be missing. Unix milliseconds.
   private(set) var uncleanSince: Int64?
 
-  private let boot: BootID
-  private let clock: any TimeSource
+  let boot: BootID
+  let clock: any TimeSource
+  /// Who has a cursor, and who had one.
+  var destinations: DestinationRegister
+  var cursors: CursorFiles
+  /// The record of what `journal.clocks` holds.
+  var clockFile: DurableRecord
   private let definitionFiles: DefinitionFiles
-  private var destinations: [DestinationName]
   private let events: StreamLog
   private let data: StreamLog
   private var recordFile: DurableRecord
   private var record: EpochRecord
-  private var cursors: CursorFiles
   /// Events that could not be appended yet.
   private var postponed = PostponedEvents()
 
@@ -30,15 +33,17 @@ final class JournalStore: EvictionDelegate {
   ) throws(JournalError) {
     self.clock = clock
     boot = settings.boot
-    destinations = settings.destinations
     let recovered: [StreamName: RecoveredStream]
+    let isNewStore: Bool
     let wasUnreadable: Bool
     do throws(SystemError) {
       for folder in ["", "/events", "/data", "/cursors", "/definitions"] {
         try storage.createDirectory(settings.directory + folder)
       }
       recordFile = DurableRecord(storage: storage, path: settings.directory + "/epoch")
-      (record, wasUnreadable) = Self.nextEpoch(recordFile.load())
+      let found = recordFile.load()
+      isNewStore = found == .nothing
+      (record, wasUnreadable) = Self.nextEpoch(found)
       recovered = try Self.recover(settings, storage)
       if wasUnreadable { record.untold = Self.newestEpochs(recovered) }
       // Durable before the first batch: the same epoch must never name two runs.
@@ -50,14 +55,15 @@ final class JournalStore: EvictionDelegate {
       throw .storage(error)
     }
 
+    clockFile = DurableRecord(storage: storage, path: settings.directory + "/clocks")
     cursors = CursorFiles(storage: storage, directory: settings.directory + "/cursors")
-    let acknowledged = cursors.add(settings.destinations)
+    let acknowledged: [DestinationName: [StreamName: AckSet]]
+    (destinations, acknowledged) = DestinationRegister.load(
+      settings, from: &cursors, at: clock.monotonic)
     let epoch = AckSet.EpochID(store: record.store, epoch: record.epoch)
     func log(_ stream: StreamName, _ bytes: Int, reserve: Int) -> StreamLog {
       var found = recovered[stream] ?? RecoveredStream(empty: stream)
-      for destination in settings.destinations {
-        found.index.acknowledged[destination] = acknowledged[destination]?[stream] ?? AckSet()
-      }
+      found.index.acknowledged = acknowledged.mapValues { $0[stream] ?? AckSet() }
       let limits = StreamLog.Limits(
         segmentBytes: settings.segmentBytes, totalBytes: bytes, reserveBytes: reserve)
       return StreamLog(
@@ -68,10 +74,13 @@ final class JournalStore: EvictionDelegate {
     events = log(.events, settings.eventsBytes, reserve: reserve)
     data = log(.data, settings.dataBytes, reserve: 0)
     journal = Journal(
-      current: epoch, isDurable: storage.isDurable, events: events.shared, data: data.shared,
+      current: epoch, boot: settings.boot, isDurable: storage.isDurable, events: events.shared,
+      data: data.shared,
       definitionFiles: definitionFiles, currentDefinitions: settings.definitionsDigest)
     events.delegate = self
     data.delegate = self
+    openClocks(isNewStore: isNewStore)
+    beginDestinations()
     try tellStart(settings, recovered)
   }
 
@@ -129,7 +138,7 @@ final class JournalStore: EvictionDelegate {
       detail: .start(StartDetail(agent: settings.agentVersion, previous: previous)))
     do throws(AppendError) {
       let gaps = lost.map { Self.damage($0.stream, $0.run, at: now) }
-      try append([start] + Self.findings(recovered, at: now) + gaps)
+      try append([start] + Self.findings(recovered, at: now) + gaps + takePassedOver(at: now))
     } catch {
       guard case .storage(let system) = error else {
         throw .storage(SystemError(call: "append", subject: "\(error)", code: 0))
@@ -168,7 +177,7 @@ final class JournalStore: EvictionDelegate {
         missing.append((stream, Segment.Run(epoch: epoch, seqs: 1...first - 1)))
       }
     }
-    let destinations = destinations
+    let destinations = destinations.active
     // What every destination has had is missed by nobody.
     return missing.filter { stream, run in
       journal.index(of: stream).withLock { index in
@@ -200,7 +209,7 @@ final class JournalStore: EvictionDelegate {
     gap(stream, run, reason: .damaged, destinations: [], at: now)
   }
 
-  private static func gap(
+  static func gap(
     _ stream: StreamName, _ run: Segment.Run, reason: GapReason, destinations: [String],
     at now: Timestamp
   ) -> Event {
@@ -222,6 +231,7 @@ final class JournalStore: EvictionDelegate {
   func append(_ more: [Event]) throws(AppendError) {
     postponeGivenUp()
     postponed.add(more)
+    let isClockNews = noteClocks(more)
     let taken = postponed.takeAll()
     let all = taken.all(at: clock.now())
     guard !all.isEmpty else { return }
@@ -233,6 +243,7 @@ final class JournalStore: EvictionDelegate {
         appended = piece.range.upperBound
       }
       try events.sync()
+      if isClockNews { try saveClocks() }
     } catch {
       postponed.putBack(taken, from: appended)
       throw error
@@ -271,7 +282,8 @@ final class JournalStore: EvictionDelegate {
   private func explainUncleanStop(until time: Timestamp) throws(AppendError) {
     guard let from = uncleanSince else { return }
     let detail = GapDetail(
-      stream: .data, span: .time(from: from, to: max(from, time.wall)), reason: .uncleanStop)
+      stream: .data, span: .time(from: from, to: end(ofStopSince: from, by: time)),
+      reason: .uncleanStop)
     try append([Event(time: time, severity: .warning, source: "data", detail: .gap(detail))])
     uncleanSince = nil
   }
@@ -294,11 +306,9 @@ final class JournalStore: EvictionDelegate {
     }
   }
 
-  // MARK: Reloading
+  // MARK: Reloading and the end
 
-  /// Keeps new point definitions durably, and gives new destinations a cursor: the one they had, or
-  /// one that stands before everything. Destinations that are gone hold nothing back any more;
-  /// their cursors stay on disk.
+  /// Keeps new point definitions durably, and goes over to other destinations.
   func apply(_ change: JournalChange) throws(AppendError) {
     do throws(SystemError) {
       try definitionFiles.keep(change.definitions, as: change.definitionsDigest)
@@ -306,34 +316,7 @@ final class JournalStore: EvictionDelegate {
       throw .storage(error)
     }
     journal.use(definitions: change.definitionsDigest)
-    try saveCursors()
-    let added = change.destinations.filter { !destinations.contains($0) }
-    let acknowledged = cursors.add(added)
-    for (stream, log) in [(StreamName.events, events), (.data, data)] {
-      log.shared.withLock { index in
-        index.acknowledged = index.acknowledged.filter { change.destinations.contains($0.key) }
-        for destination in added {
-          index.acknowledged[destination] = acknowledged[destination]?[stream] ?? AckSet()
-        }
-      }
-    }
-    destinations = change.destinations
-  }
-
-  // MARK: Cursors and the end
-
-  func saveCursors() throws(AppendError) {
-    for destination in destinations {
-      let sets: [StreamName: AckSet] = [
-        .events: events.shared.withLock { $0.acknowledged[destination] } ?? AckSet(),
-        .data: data.shared.withLock { $0.acknowledged[destination] } ?? AckSet(),
-      ]
-      do throws(SystemError) {
-        try cursors.save(destination, sets)
-      } catch {
-        throw .storage(error)
-      }
-    }
+    try changeDestinations(to: change)
   }
 
   /// Ends the epoch in order.
@@ -351,7 +334,8 @@ final class JournalStore: EvictionDelegate {
 
   /// The last that is written: nothing may be appended after it.
   func seal() throws(AppendError) {
-    try saveCursors()
+    try saveAllCursors()
+    try saveClocks()
     record.last = EpochRecord.Last(events: events.nextSeq - 1, data: data.nextSeq - 1)
     do throws(SystemError) {
       try definitionFiles.keepOnly(journal.digestsInUse())
@@ -368,7 +352,7 @@ final class JournalStore: EvictionDelegate {
   ) throws(AppendError) {
     let now = clock.now()
     let stream = segment.header.stream
-    let isForAll = needers.count == destinations.count
+    let isForAll = Set(needers).isSuperset(of: destinations.active)
     let runs = journal.index(of: stream).withLock { $0.missing(in: segment, by: needers) }
     let gaps = runs.map { run in
       Self.gap(

@@ -124,29 +124,28 @@ struct RecoveredStream {
   private mutating func findTimes(
     _ storage: any Storage, _ directory: String, segmentBytes: Int
   ) {
-    let stream = index.stream
-    func times(of segment: Segment, _ batch: KeyPath<SegmentScan, Range<Int>?>) -> [Int64] {
+    func times(
+      of segment: Segment,
+      _ batch: (SegmentScan, UnsafeRawBufferPointer) -> BatchDecoder.Content?
+    ) -> [Int64] {
       let path = directory + "/" + segment.name
       guard let file = try? storage.open(path, creating: false),
         let bytes = try? file.read(segmentBytes, at: 0)
       else { return [] }
-      return bytes.withUnsafeBytes { bytes in
-        let scan = SegmentScan(bytes, seed: segment.header.frameSeed)
-        return scan[keyPath: batch].map { Self.times(bytes, $0, scan.devices, stream) } ?? []
-      }
+      return bytes.withUnsafeBytes { batch(SegmentScan($0, segment.header), $0)?.times ?? [] }
     }
     for segment in index.segments.reversed() where newestTime == nil {
-      newestTime = times(of: segment, \.lastBatch).max()
+      newestTime = times(of: segment) { $0.lastBatch($1) }.max()
     }
-    guard stream == .events else { return }
+    guard index.stream == .events else { return }
     for segment in index.segments where oldestTime == nil {
-      oldestTime = times(of: segment, \.firstBatch).min()
+      oldestTime = times(of: segment) { $0.firstBatch($1) }.min()
     }
   }
 
   private mutating func scan(_ bytes: [UInt8], _ position: Int, isLast: Bool) {
     let segment = index.segments[position]
-    let scan = bytes.withUnsafeBytes { SegmentScan($0, seed: segment.header.frameSeed) }
+    let scan = bytes.withUnsafeBytes { SegmentScan($0, segment.header) }
     var expected: (epoch: UInt32, seq: UInt64) = (segment.header.epoch, segment.header.firstSeq)
     for run in scan.runs {
       let epoch = AckSet.EpochID(store: segment.header.store, epoch: run.epoch)
@@ -158,26 +157,13 @@ struct RecoveredStream {
       index.segments[position].runs.append(Segment.Run(epoch: epoch, seqs: run.seqs))
       expected.seq = run.seqs.upperBound + 1
     }
+    if let last = scan.lastUnreadable, last.epoch == expected.epoch, last.seq >= expected.seq {
+      let epoch = AckSet.EpochID(store: segment.header.store, epoch: last.epoch)
+      damage.append(Segment.Run(epoch: epoch, seqs: expected.seq...last.seq))
+    }
     index.segments[position].end = scan.end
-    guard isLast else { return }
+    guard isLast, segment.header.version == SegmentHeader.currentVersion else { return }
     let devices = scan.devices.compactMap { $0 }
     if !scan.isDamaged, devices.count == scan.devices.count { continuableDevices = devices }
-  }
-
-  /// Wall times of a batch's items, as believed when they were written; none if it can't be read.
-  private static func times(
-    _ bytes: UnsafeRawBufferPointer, _ frame: Range<Int>, _ devices: [DeviceSchema?],
-    _ stream: StreamName
-  ) -> [Int64] {
-    var reader = ByteReader(UnsafeRawBufferPointer(rebasing: bytes[frame]), at: 1)
-    guard (try? BatchCodec.readKey(&reader)) != nil,
-      let context = try? BatchCodec.readContext(&reader)
-    else { return [] }
-    let monotonic =
-      switch stream {
-      case .data: (try? BatchCodec.readSamples(&reader, devices: devices))?.map(\.monotonic)
-      case .events: (try? BatchCodec.readEvents(&reader))?.map(\.monotonic)
-      }
-    return (monotonic ?? []).map { $0 + context.offset }
   }
 }

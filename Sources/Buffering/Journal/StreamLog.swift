@@ -57,7 +57,8 @@ final class StreamLog {
   private var unsynced: ClosedRange<UInt64>?
   /// Seqs that will never be synced, because their segment was given up after a fault.
   private var givenUp: [ClosedRange<UInt64>] = []
-  private var dictionary = DeviceDictionary()
+  /// The active segment's.
+  private var encoder = BatchEncoder(seed: 0)
   private var nextGeneration: UInt64
   /// Files that are zero-filled and hold nothing.
   private var blanks: [String]
@@ -84,7 +85,7 @@ final class StreamLog {
       last.header.store == epoch.store
     {
       active = last
-      for device in devices { _ = dictionary.add(device) }
+      encoder = BatchEncoder(seed: last.header.frameSeed, continuing: devices)
     }
   }
 
@@ -95,18 +96,8 @@ final class StreamLog {
     _ samples: ArraySlice<DefinedSample>, context: BatchContext, definitions: UInt32
   ) throws(AppendError) {
     if active?.header.definitions != definitions { try roll(definitions: definitions) }
-    try write(definitions: definitions, isReserved: false) { log, writer, seed in
-      for sample in samples.lazy.map(\.sample) where log.dictionary.number(of: sample.device) == nil
-      {
-        let number = log.dictionary.add(sample.device)
-        Frame.append(to: &writer, seed: seed) { writer in
-          BatchCodec.writeDevice(sample.device, number: number, to: &writer)
-        }
-      }
-      Frame.append(to: &writer, seed: seed) { writer in
-        BatchCodec.writeSamples(
-          samples, key: log.nextKey, context: context, devices: log.dictionary, to: &writer)
-      }
+    try write(definitions: definitions, isReserved: false) { encoder, name, writer in
+      encoder.write(samples, key: name, context: context, to: &writer)
     }
   }
 
@@ -114,10 +105,8 @@ final class StreamLog {
   func append(
     _ events: ArraySlice<Event>, context: BatchContext, isReserved: Bool = false
   ) throws(AppendError) {
-    try write(definitions: 0, isReserved: isReserved) { log, writer, seed in
-      Frame.append(to: &writer, seed: seed) { writer in
-        BatchCodec.writeEvents(events, key: log.nextKey, context: context, to: &writer)
-      }
+    try write(definitions: 0, isReserved: isReserved) { encoder, name, writer in
+      encoder.write(events, key: name, context: context, to: &writer)
     }
   }
 
@@ -148,7 +137,7 @@ final class StreamLog {
 
   private func write(
     definitions: UInt32, isReserved: Bool,
-    _ encode: (StreamLog, inout ByteWriter, _ seed: UInt32) -> Void
+    _ encode: (inout BatchEncoder, BatchKey, inout ByteWriter) -> Void
   ) throws(AppendError) {
     // Once for the active segment and, when it is full, once more for the next.
     for isFresh in [false, true] {
@@ -157,15 +146,13 @@ final class StreamLog {
       if active == nil || isFresh { try roll(definitions: definitions) }
       guard let segment = active else { throw .noRoom }
       scratch.reset()
-      let knownDevices = dictionary.devices.count
-      encode(self, &scratch, segment.header.frameSeed)
+      encode(&encoder, nextKey, &scratch)
       let capacity = limits.segmentBytes - (isReserved ? 0 : limits.reserveBytes)
       if segment.end + scratch.count <= capacity {
         try put(scratch.bytes, into: segment)
         return
       }
-      // What was encoded is not written here: the dictionary must not say that it was.
-      dictionary.truncate(to: knownDevices)
+      encoder.forgetLast()
     }
     let limit = limits.segmentBytes - limits.reserveBytes - SegmentHeader.bytes
     throw .tooLarge(bytes: scratch.count, limit: limit)
@@ -201,7 +188,6 @@ final class StreamLog {
     activeFile = nil
     if let unsynced { givenUp.append(unsynced) }
     unsynced = nil
-    dictionary.removeAll()
   }
 
   // MARK: Segments
@@ -226,6 +212,7 @@ final class StreamLog {
     let segment = Segment(header: header, name: name, runs: [], end: SegmentHeader.bytes)
     active = segment
     activeFile = file
+    encoder = BatchEncoder(seed: header.frameSeed)
     shared.withLock { $0.segments.append(segment) }
   }
 
@@ -283,7 +270,7 @@ final class StreamLog {
     guard !segment.isKnown, let file = try? shared.open(segment),
       let bytes = try? file.read(limits.segmentBytes, at: 0)
     else { return segment }
-    let scan = bytes.withUnsafeBytes { SegmentScan($0, seed: segment.header.frameSeed) }
+    let scan = bytes.withUnsafeBytes { SegmentScan($0, segment.header) }
     guard !scan.runs.isEmpty else { return segment }
     var known = segment
     known.isKnown = true

@@ -100,6 +100,7 @@ struct WriterLoop {
         try store.commit()
       }
       saveCursorsWhenDue()
+      try store.tendRemovedDestinations()
       if let error = store.journal.takeReadFailure() { throw .storage(error) }
       change(to: cursorFault)
     } catch {
@@ -171,7 +172,7 @@ struct WriterLoop {
 
   private static func overrun(_ overrun: SampleRing.Overrun, at now: Timestamp) -> Event {
     let detail = GapDetail(
-      stream: overrun.stream, span: .time(from: overrun.from, to: overrun.to),
+      stream: overrun.stream, span: .time(from: overrun.first, to: overrun.last),
       count: overrun.count, reason: .overrun)
     return Event(
       time: now, severity: .warning, source: "\(overrun.stream)", detail: .gap(detail))
@@ -186,7 +187,7 @@ struct WriterLoop {
     do throws(AppendError) {
       if let first = held.first?.sample.time, let last = held.last?.sample.time {
         let detail = GapDetail(
-          stream: .data, span: .time(from: first.wall, to: last.wall), count: held.count,
+          stream: .data, span: .time(from: first, to: last), count: held.count,
           reason: .storeFailed)
         try store.append([
           Event(time: clock.now(), severity: .warning, source: "data", detail: .gap(detail))

@@ -94,7 +94,7 @@ public struct DiskStorage: Storage {
 }
 
 /// A descriptor, owned.
-private final class DiskFile: StorageFile {
+final class DiskFile: StorageFile {
   private let path: String
   private let descriptor: Int32
 

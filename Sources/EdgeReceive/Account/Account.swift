@@ -157,7 +157,9 @@ struct Account: Sendable {
     report.missingEpochs = completeness.missingEpochs
     report.clones = completeness.clones
     report.dating = completeness.dating
-    report.timeGaps = statements.timeGaps.filter { statements.concerns($0.detail, of: $0.gateway) }
+    report.timeGaps = statements.datedTimeGaps.filter {
+      statements.concerns($0.detail, of: $0.gateway)
+    }
     if let truth {
       report.truth = TruthReport(
         truth: truth, delivered: delivered, stretches: completeness.missingStretches)

@@ -1,0 +1,281 @@
+internal import LinuxSystem
+internal import Telemetry
+
+/// Destinations that come and go. A new one's cursor is durable before anything is appended for it;
+/// one that is gone goes on holding what it needs for a while, and an event tells when that ends.
+extension JournalStore {
+  /// How often the time of removed destinations is saved: what a kill takes off it at most.
+  private static let removalSaveMilliseconds: Int64 = 600_000
+  /// Events of one cause at once: of more epochs than this, the newest are told of.
+  private static let mostEpochsTold = 64
+
+  // MARK: New ones
+
+  /// Gives the newcomers a cursor, when the store is opened.
+  func beginDestinations() {
+    for name in destinations.newcomers {
+      begin(name)
+      // What can't be saved now is with the others, and told when that fails: the worst is that
+      // the destination is new once more.
+      try? saveCursor(of: name)
+    }
+    destinations.newcomers = []
+    try? saveRemovals()
+    listRemoved()
+  }
+
+  /// Stands the cursor of a new destination where its delivery begins.
+  private func begin(_ name: DestinationName) {
+    let beginning = destinations.beginnings[name] ?? .live
+    for stream in StreamName.allCases {
+      let shared = journal.index(of: stream)
+      shared.withLock { $0.acknowledged[name] = AckSet() }
+      let boundary: LogBoundary
+      switch beginning {
+      case .everything: continue
+      case .live: boundary = .end
+      case .age(let milliseconds):
+        boundary = firstBatch(of: stream, for: name, notOlderThan: milliseconds)
+      }
+      let passedOver = shared.withLock { $0.all(before: boundary) }
+      shared.withLock { $0.acknowledged[name] = passedOver }
+      if !passedOver.epochs.isEmpty { destinations.untold.insert(name) }
+    }
+  }
+
+  /// The events for what new destinations do not get.
+  func takePassedOver(at now: Timestamp) -> [Event] {
+    defer { destinations.untold = [] }
+    return destinations.untold.sorted { $0.description < $1.description }.flatMap { name in
+      StreamName.allCases.flatMap { stream in
+        let epochs = journal.index(of: stream).withLock { $0.acknowledged[name]?.epochs ?? [:] }
+        let runs = epochs.compactMap { epoch, ranges in
+          ranges.last.map { Segment.Run(epoch: epoch, seqs: 1...$0.upperBound) }
+        }
+        return Self.newest(runs).map {
+          Self.gap(
+            stream, $0, reason: .beforeDestination, destinations: [name.description], at: now)
+        }
+      }
+    }
+  }
+
+  private static func newest(_ runs: [Segment.Run]) -> [Segment.Run] {
+    runs.sorted { ($0.epoch.store, $0.epoch.epoch) < ($1.epoch.store, $1.epoch.epoch) }
+      .suffix(mostEpochsTold)
+  }
+
+  /// Looks for the place from the newest segment backwards. What has no certain date counts as
+  /// young: repeats, never loss.
+  private func firstBatch(
+    of stream: StreamName, for name: DestinationName, notOlderThan milliseconds: Int64
+  ) -> LogBoundary {
+    let now = clock.now()
+    func isOld(_ batch: Batch) -> Bool {
+      guard let age = age(of: batch, at: now) else { return false }
+      return age > milliseconds
+    }
+    let segments = journal.index(of: stream).withLock { $0.segments }
+    for segment in segments.reversed() {
+      let start = LogPosition(generation: segment.generation, offset: 0)
+      let reader = journal.reader(of: stream, for: name, from: start)
+      let end = LogPosition(generation: segment.generation + 1, offset: 0)
+      guard let first = reader.next(before: end)?.batch, isOld(first) else { continue }
+      while let batch = reader.next(before: end)?.batch {
+        if !isOld(batch) { return .batch(batch.identity, generation: segment.generation) }
+      }
+      return .segment(after: segment.generation)
+    }
+    return .start
+  }
+
+  /// How old a batch is in milliseconds, by the clock that never steps within this boot; `nil` where
+  /// its date or today's is not certain.
+  private func age(of batch: Batch, at now: Timestamp) -> Int64? {
+    if batch.boot == boot { return now.monotonic - (batch.newestTime - batch.offset) }
+    guard batch.clock == .synced, now.clock == .synced else { return nil }
+    return now.wall - batch.newestTime
+  }
+
+  // MARK: Reloading
+
+  /// Gives new destinations a cursor: where they begin, or the one they had if their time is not
+  /// over. Those that are gone go on holding what they need.
+  func changeDestinations(to change: JournalChange) throws(AppendError) {
+    try saveCursors()
+    let now = clock.now()
+    let leaving = destinations.active.filter { !change.destinations.contains($0) }
+    let coming = change.destinations.filter { !destinations.active.contains($0) }
+    destinations.beginnings = change.beginnings
+    for name in coming where destinations.removed[name] == nil {
+      if case .nothing = cursors.load(name) {
+        begin(name)
+        do throws(AppendError) {
+          try saveCursor(of: name)
+        } catch {
+          hold(nil, for: name)
+          destinations.untold.remove(name)
+          throw error
+        }
+      } else {
+        hold(AckSet(), for: name)
+      }
+    }
+    for name in coming {
+      destinations.removed[name] = nil
+      destinations.expiring.remove(name)
+    }
+    for name in leaving {
+      destinations.removed[name] = Cursor.Removal(
+        elapsed: 0, countedAt: now.monotonic, boot: boot)
+    }
+    destinations.active = change.destinations
+    listRemoved()
+    try saveAllCursors()
+    try append(takePassedOver(at: now))
+  }
+
+  private func hold(_ set: AckSet?, for name: DestinationName) {
+    for stream in StreamName.allCases {
+      journal.index(of: stream).withLock { $0.acknowledged[name] = set }
+    }
+  }
+
+  // MARK: Removed ones
+
+  /// Ends those whose time is over: tells what they did not get, durably, and lets go of it.
+  func tendRemovedDestinations() throws(AppendError) {
+    guard !destinations.removed.isEmpty else { return }
+    let now = clock.now()
+    for name in destinations.expired(at: now.monotonic, of: boot) {
+      let isNew = destinations.expiring.insert(name).inserted
+      try append(isNew ? expiry(of: name, at: now) : [])
+      hold(nil, for: name)
+      destinations.removed[name] = nil
+      destinations.expiring.remove(name)
+      do throws(SystemError) {
+        try cursors.remove(name)
+      } catch {
+        throw .storage(error)
+      }
+    }
+    listRemoved()
+    guard now.monotonic - destinations.removalsSavedAt >= Self.removalSaveMilliseconds else {
+      return
+    }
+    try saveRemovals()
+  }
+
+  private func expiry(of name: DestinationName, at now: Timestamp) -> [Event] {
+    StreamName.allCases.flatMap { stream -> [Event] in
+      let missing = journal.index(of: stream).withLock { index in
+        index.segments.flatMap { index.missing(in: $0, by: [name]) }
+      }
+      return Self.newest(Self.joined(missing)).map {
+        Self.gap(
+          stream, $0, reason: .destinationExpired, destinations: [name.description], at: now)
+      }
+    }
+  }
+
+  /// One run of each epoch, from its first to its last seq.
+  private static func joined(_ runs: [Segment.Run]) -> [Segment.Run] {
+    var joined: [AckSet.EpochID: ClosedRange<UInt64>] = [:]
+    for run in runs {
+      let known = joined[run.epoch] ?? run.seqs
+      joined[run.epoch] =
+        min(known.lowerBound, run.seqs.lowerBound)...max(known.upperBound, run.seqs.upperBound)
+    }
+    return joined.map { Segment.Run(epoch: $0.key, seqs: $0.value) }
+  }
+
+  private func listRemoved() {
+    let listed = destinations.listed(at: clock.monotonic, of: boot)
+    journal.removals.update { $0 = listed }
+  }
+
+  // MARK: Saving
+
+  /// Makes the cursors of those durable that are delivered to.
+  func saveCursors() throws(AppendError) {
+    for name in destinations.active { try saveCursor(of: name) }
+  }
+
+  /// Makes all cursors durable.
+  func saveAllCursors() throws(AppendError) {
+    try saveCursors()
+    try saveRemovals()
+  }
+
+  private func saveRemovals() throws(AppendError) {
+    let monotonic = clock.monotonic
+    for (name, removal) in destinations.removed {
+      destinations.removed[name] = removal.counted(at: monotonic, of: boot)
+      try saveCursor(of: name)
+    }
+    destinations.removalsSavedAt = monotonic
+  }
+
+  private func saveCursor(of name: DestinationName) throws(AppendError) {
+    var cursor = Cursor()
+    for stream in StreamName.allCases {
+      cursor.sets[stream] = journal.index(of: stream).withLock { $0.acknowledged[name] }
+    }
+    if let removal = destinations.removed[name] {
+      cursor.standing = .removed(removal)
+    } else if destinations.untold.contains(name) {
+      cursor.standing = .untold
+    }
+    do throws(SystemError) {
+      try cursors.save(name, cursor)
+    } catch {
+      throw .storage(error)
+    }
+  }
+}
+
+/// A place in a stream, by what it holds.
+enum LogBoundary {
+  /// Before everything.
+  case start
+  /// Before a batch, which stands in the segment of that generation.
+  case batch(BatchIdentity, generation: UInt64)
+  /// Behind a segment.
+  case segment(after: UInt64)
+  /// Behind everything.
+  case end
+}
+
+extension StreamIndex {
+  /// All that stands before a place, from the first seq of each epoch on: also what is not kept any
+  /// more.
+  fileprivate func all(before boundary: LogBoundary) -> AckSet {
+    var all = AckSet()
+    for segment in segments {
+      switch boundary {
+      case .start: return all
+      case .batch(_, let generation) where segment.generation > generation: return all
+      case .segment(let generation) where segment.generation > generation: return all
+      case .batch, .segment, .end: break
+      }
+      for run in segment.runs {
+        var last = run.seqs.upperBound
+        if case .batch(let identity, let generation) = boundary,
+          segment.generation == generation, run.epoch.store == identity.store,
+          run.epoch.epoch == identity.epoch
+        {
+          last = min(last, identity.seq - 1)
+          if last > 0 { all.insert(run.epoch, 1...last) }
+          return all
+        }
+        all.insert(run.epoch, 1...last)
+      }
+    }
+    return all
+  }
+}
+
+extension Journal {
+  /// Destinations that are not configured any more and still hold something back, by name.
+  public var removedDestinations: [RemovedDestination] { removals.withLock { $0 } }
+}
