@@ -131,11 +131,11 @@ class Rig:
         self.start_broker()
         receiver = self._start_other(
             "edge-receive", "--url", f"mqtt://127.0.0.1:{self.broker_port}",
-            "--store", self._received,
+            "--store", self.received,
         )
         self._receiver = receiver
         self._simulator = self._start_other(
-            "mine-simulator", "run", self._scenario, "--truth", self._truth,
+            "mine-simulator", "run", self._scenario, "--truth", self.truth,
             "--ports-from", str(self._station_ports),
         )
         self.start_agent()
@@ -226,15 +226,17 @@ class Rig:
     # What was received
 
     @property
-    def _received(self) -> Path:
+    def received(self) -> Path:
+        """The receiver's store."""
         return self.directory / "received.sqlite"
 
     @property
-    def _truth(self) -> Path:
+    def truth(self) -> Path:
+        """What the simulator served."""
         return self.directory / "served.jsonl"
 
     def _query(self, words: str, *values) -> list[tuple]:
-        base = sqlite3.connect(f"file:{self._received}?mode=ro", uri=True, timeout=10)
+        base = sqlite3.connect(f"file:{self.received}?mode=ro", uri=True, timeout=10)
         try:
             return base.execute(words, values).fetchall()
         finally:
@@ -335,8 +337,8 @@ class Rig:
         return self._account()
 
     def _account(self) -> Account:
-        words = [self._program("edge-receive"), "--store", self._received, "--verify"]
-        words += ["--truth", self._truth, *self._truth_options, "--json"]
+        words = [self._program("edge-receive"), "--store", self.received, "--verify"]
+        words += ["--truth", self.truth, *self._truth_options, "--json"]
         with open(self.directory / "account.json", "wb") as output:
             result = subprocess.run(words, stdout=output, stderr=subprocess.PIPE, timeout=3600)
         try:

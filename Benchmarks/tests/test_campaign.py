@@ -10,6 +10,7 @@ from random import Random
 from campaign.account import Account, TimeGap, uncovered
 from campaign.growth import Measure, growths
 from campaign.link import Link
+from campaign.missing import missing
 from campaign.programs import free_ports
 from campaign.scenario import discover
 from campaign.scenarios import power_cuts
@@ -135,16 +136,24 @@ class PowerCuts(unittest.TestCase):
     def test_what_was_committed_may_not_be_missing(self):
         gap = {"stream": "data", "from": 1000, "to": 3000, "reason": "unclean-stop"}
         account = Account.of(report(**{"time-gaps": [gap]}))
-        self.assertEqual(Uml.judge(account, [(900, 3100)]), [])
-        self.assertIn("400 ms beyond", Uml.judge(account, [(1400, 3100)])[0])
-        truth = {"served": 999, "delivered": 9, "lost": 0, "explained": {"unclean-stop": 577}}
-        account = Account.of(report(truth={**truth, "invented": 0}))
-        self.assertEqual(len(Uml.judge(account, [(0, 1)])), 1)
-        self.assertEqual(Uml.judge(account, [(0, 1), (5, 6)]), [])
+        self.assertEqual(Uml.judge(account, [(900, 3100)], [900, 3100]), [])
+        self.assertIn("400 ms beyond", Uml.judge(account, [(1400, 3100)], [])[0])
+        self.assertIn("1 values never", Uml.judge(account, [(900, 3100)], [950, 3101])[0])
 
     def test_values_that_no_gap_may_name(self):
         truth = {"served": 9, "delivered": 8, "lost": 0, "explained": {"damaged": 1}, "invented": 0}
-        self.assertEqual(len(Uml.judge(Account.of(report(truth=truth)), [(0, 1)])), 1)
+        self.assertEqual(len(Uml.judge(Account.of(report(truth=truth)), [(0, 1)], [])), 1)
+
+    def test_what_never_came(self):
+        truth = [
+            '{"time": 5, "device": "a", "values": {"x": 1.50, "y": 2}}',
+            '{"time": 6, "device": "a", "values": {"x": 1.5}}',
+            '{"time": 7, "device": "a", "fault": "silent"}',
+            '{"time": 8, "device": "b", "values": {"x": 1.5}}',
+            '{"time": 9, "device": "a", "values": {"x": 9}}',
+        ]
+        batch = '{"samples": [{"device": "a", "values": {"x": 1.5, "y": 2}, "raw": {"x": 9}}]}'
+        self.assertEqual(missing(truth, [batch]), [5, 8])
 
     def test_wear_is_held_to_what_is_promised(self):
         written = {"disk": 81_000, "agent": 40_000, "cursors": 0, "journal": 9, "requests": 20}
