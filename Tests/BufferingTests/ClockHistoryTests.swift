@@ -15,8 +15,9 @@ struct ClockHistoryTests {
   private func loop(_ store: StoreUnderTest) -> (WriterLoop, SampleRing) {
     let ring = SampleRing()
     let loop = WriterLoop(
-      store: store.store, ring: ring, clock: store.clock, observer: StoreFaults(),
-      boot: store.journal.boot, commitSeconds: 0, cursorSeconds: 3600, retrySeconds: 0)
+      store: store.store,
+      access: StoreAccess(storage: SimulatedDisk(), directory: "store", isLocking: false),
+      fault: nil, ring: ring, clock: store.clock, observer: StoreFaults(), cursorSeconds: 3600)
     return (loop, ring)
   }
 
