@@ -30,7 +30,7 @@ struct EpochEnds {
     }
   }
 
-  /// The epochs of a store from `first` up to `end`, this one not included, whose last seq is known.
+  /// The epochs of a store from `first` up to but not `end`, whose last seq is known.
   func between(
     _ first: AckSet.EpochID, and end: AckSet.EpochID, of stream: StreamName
   ) -> [(epoch: AckSet.EpochID, last: UInt64)] {

@@ -117,7 +117,13 @@ struct SegmentListing {
       let file = try storage.open(path, creating: false)
       size = try file.size()
       let bytes = try file.read(SegmentHeader.bytes, at: 0)
-      guard let header = try SegmentHeader.decode(bytes) else { return (size, .blank) }
+      guard let header = try SegmentHeader.decode(bytes) else {
+        // What was never begun holds nothing either.
+        let first = try file.read(SegmentHeader.bytes, at: SegmentHeader.bytes)
+        guard first.contains(where: { $0 != 0 }) else { return (size, .blank) }
+        let problem = "a header of zeros before what is none"
+        return (size, .obstacle(Obstacle(what: .damagedHeader, problem: problem)))
+      }
       guard header.stream == stream else {
         let problem = "a segment of the stream \(header.stream)"
         return (size, .obstacle(Obstacle(what: .damagedHeader, problem: problem)))

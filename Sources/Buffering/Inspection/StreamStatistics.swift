@@ -13,26 +13,33 @@ public struct StreamStatistics: Sendable {
 
   /// Whose figures they are.
   public let stream: StreamName
-  /// Files of segments, and of those the ones that hold something, and the ones put aside.
+  /// Files of segments.
   public private(set) var files = 0
+  /// Of those the ones that hold something.
   public private(set) var segments = 0
+  /// Files that an agent renamed because it could not read them.
   public private(set) var putAside = 0
-  /// Length of all files; and up to the last batch in each that holds something.
+  /// Length of all files.
   public private(set) var fileBytes = 0
+  /// Up to the last batch in each file that holds something.
   public private(set) var usedBytes = 0
   /// What the segments' headers say.
   public private(set) var formatVersions: [UInt16] = []
-  /// Batches that can be read, their samples or events, and the values of samples.
+  /// Batches that can be read.
   public private(set) var batches = 0
+  /// Their samples or events.
   public private(set) var items = 0
+  /// The values and reasons of the samples.
   public private(set) var values = 0
-  /// Wall times of the oldest and the newest item, in Unix milliseconds as they are published.
+  /// Wall time of the oldest item, in Unix milliseconds as it is published.
   public private(set) var oldest: Int64?
+  /// The same of the newest.
   public private(set) var newest: Int64?
   /// Seqs by epoch, in order; holes are not shown.
   public private(set) var epochs: [BatchRun] = []
-  /// Places that are damaged, and batches that are known to be lost there.
+  /// Places that are damaged.
   public private(set) var findings = 0
+  /// Batches that are known to be lost there.
   public private(set) var lost: UInt64 = 0
   /// By destination.
   public private(set) var unsent: [String: Unsent] = [:]
@@ -50,7 +57,7 @@ public struct StreamStatistics: Sendable {
     for name in destinations.keys { unsent[name] = Unsent() }
   }
 
-  /// Bytes of files for each value, dictionaries included and segments' headers not, which are 0.4 %
+  /// Bytes of files for each value, dictionaries included, segments' headers not: they are 0.4 %
   /// of a full one; `nil` without values.
   public var bytesPerValue: Double? {
     values == 0 ? nil : Double(usedBytes - segments * SegmentHeader.bytes) / Double(values)
@@ -107,7 +114,7 @@ public struct StreamStatistics: Sendable {
   }
 }
 
-/// What was appended in the last hour before the newest batch. Times are those of the batches; where
+/// What was appended in the last hour before the newest batch. Times are those of batches; where
 /// they jump by more than the hour, it begins anew.
 public struct RecentRate: Sendable, Hashable {
   private struct Slot: Hashable {

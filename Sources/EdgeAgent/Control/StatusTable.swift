@@ -41,7 +41,8 @@ extension StatusReport {
     removed.map { removed in
       terminalSafe(
         "\(removed.name) is not configured any more: holds \(removed.unsent[.events] ?? 0) batches "
-          + "of events and \(removed.unsent[.data] ?? 0) of data for \(span(removed.remaining)) more"
+          + "of events and \(removed.unsent[.data] ?? 0) of data "
+          + "for \(span(removed.remaining)) more"
       )
     }
   }

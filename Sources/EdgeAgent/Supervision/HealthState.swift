@@ -33,8 +33,8 @@ struct HealthState {
     offset = now.offset
   }
 
-  /// Follows the wall clock: what is known since when has lasted as long as before when the clock is
-  /// set, by 56 years where it began in 1970.
+  /// Follows the wall clock: what is known since when has lasted as long as before when the clock
+  /// is set, by 56 years where it began in 1970.
   mutating func follow(_ now: Timestamp) {
     let step = now.offset - offset
     // What a clock drifts that is kept in step is left to add up.
