@@ -51,8 +51,8 @@ struct SampleEncoder {
     if isUniform { writer.set(OutcomeCode.oneCode, at: start) }
   }
 
-  /// Where one code can stand for all outcomes, and takes less room, writes it once. Returns whether
-  /// it did.
+  /// Where one code can stand for all outcomes, and takes less room, writes it once. Returns
+  /// whether it did.
   private static func makeUniform(
     _ payload: inout Payload, of outcomes: [PointOutcome]
   ) -> Bool {

@@ -20,17 +20,25 @@ struct StorePlan {
     let values = requests.reduce(0.0) {
       $0 + Double($1.points.count) * 1000 / Double($1.everyMilliseconds)
     }
+    // A device's points of one period come in a sample.
+    let samples = buses.flatMap(\.devices).reduce(0.0) { sum, device in
+      Set(device.requests.map(\.everyMilliseconds)).reduce(sum) { $0 + 1000 / Double($1) }
+    }
     valuesPerSecond = values
     // Nothing is synced before something was appended.
     let shortest = requests.map(\.everyMilliseconds).min() ?? 0
     forecast = StoreForecast(
-      bytesPerSecond: values * StoreForecast.bytesPerValue,
+      bytesPerSecond: StoreForecast.bytesPerSecond(values: values, samples: samples),
       commitSeconds: Double(max(storage.commitMilliseconds, shortest)) / 1000,
       destinations: destinations)
   }
 
   private static let daysAYear = 365.0
 
+  /// What a value takes with its share of its sample; `nil` without points.
+  var bytesPerValue: Double? {
+    valuesPerSecond > 0 ? forecast.bytesPerSecond / valuesPerSecond : nil
+  }
   /// For how many days without a link the data's size lasts; `nil` without points.
   var days: Double? { forecast.days(in: storage.dataBytes) }
   /// Bytes to flash a day once the store has its full size.
@@ -48,10 +56,10 @@ struct StorePlan {
       "  a power cut costs at most what was read in \(AgentPlan.duration(lossMilliseconds)), and "
         + "only what no destination has"
     ]
-    if let days {
+    if let days, let bytesPerValue {
       lines += [
         "  \(Self.number(valuesPerSecond)) values/s planned, "
-          + "\(Self.number(StoreForecast.bytesPerValue)) bytes each: data holds "
+          + "\(Self.number(bytesPerValue)) bytes each: data holds "
           + "\(Self.number(days)) days without a link",
         "  flash: \(Self.size(flashBytesPerDay)) a day, \(Self.size(flashBytesPerYear)) a year",
       ]
@@ -93,7 +101,7 @@ struct StorePlan {
     json.member("event-bytes", storage.eventBytes)
     json.member("loss-ms", lossMilliseconds)
     json.member("values-a-second", valuesPerSecond)
-    json.member("bytes-a-value", StoreForecast.bytesPerValue)
+    json.member("bytes-a-value", bytesPerValue)
     json.member("days", days)
     json.member("flash-bytes-a-day", Int64(flashBytesPerDay))
     json.member("flash-bytes-a-year", Int64(flashBytesPerYear))

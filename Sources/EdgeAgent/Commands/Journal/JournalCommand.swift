@@ -8,9 +8,9 @@ struct JournalCommand: ParsableCommand {
   static let configuration = CommandConfiguration(
     commandName: "journal", abstract: "Look into a store: verify, stats, dump.",
     discussion: """
-      Prints JSON lines. Changes nothing and takes no lock, so it may run beside the agent; what an \
-      agent is writing at the moment is no damage. Reads as whoever may read the files. Exits with \
-      66 if there is no store.
+      Prints JSON lines. Changes nothing and takes no lock, so it may run beside the agent; what \
+      an agent is writing at the moment is no damage. Reads as whoever may read the files. Exits \
+      with 66 if there is no store.
       """,
     subcommands: [
       JournalVerifyCommand.self, JournalStatsCommand.self, JournalDumpCommand.self,

@@ -7,9 +7,9 @@ struct JournalStatsCommand: ParsableCommand {
   static let configuration = CommandConfiguration(
     commandName: "stats", abstract: "Figures of each stream, each destination and the store.",
     discussion: """
-      What a destination has acknowledged is known as of its cursor, which a running agent saves up \
-      to 10 s late. The sizes that data may take and `commit` stand in the configuration; without \
-      one the days that are left are null, and flash is reckoned with a commit of 1 s.
+      What a destination has acknowledged is known as of its cursor, which a running agent saves \
+      up to 10 s late. The sizes that data may take and `commit` stand in the configuration; \
+      without one the days that are left are null, and flash is reckoned with a commit of 1 s.
       """)
 
   /// Epochs that a line names; an agent that restarts every minute has thousands.

@@ -7,8 +7,8 @@ struct JournalVerifyCommand: ParsableCommand {
   static let configuration = CommandConfiguration(
     commandName: "verify", abstract: "Look for damage and for what is missing.",
     discussion: """
-      Prints a line for each finding and one in summary. Exits with 0 if there is no finding, with 1 \
-      if there is one, also one that gap events explain.
+      Prints a line for each finding and one in summary. Exits with 0 if there is no finding, with \
+      1 if there is one, also one that gap events explain.
       """)
 
   @OptionGroup var arguments: StoreArguments
