@@ -92,8 +92,8 @@ extension JournalStore {
     return .start
   }
 
-  /// How old a batch is in milliseconds, by the clock that never steps within this boot; `nil` where
-  /// its date or today's is not certain.
+  /// How old a batch is in milliseconds, by the clock that never steps within this boot; `nil`
+  /// where its date or today's is not certain.
   private func age(of batch: Batch, at now: Timestamp) -> Int64? {
     if batch.boot == boot { return now.monotonic - (batch.newestTime - batch.offset) }
     guard batch.clock == .synced, now.clock == .synced else { return nil }
