@@ -29,7 +29,7 @@ struct BoundsTests {
     let oldest = try #require(kept.first)
     #expect(oldest > 1)
     #expect(kept == Array(oldest...written))
-    #expect(second.gaps(.evicted).map(\.seqs) == [1...oldest - 1])
+    #expect(second.gaps(.evicted).map(\.seqs) == [1...max(1, oldest - 1)])
   }
 
   @Test("A smaller cap takes what was delivered first, and loses nothing that still fits")
@@ -67,13 +67,13 @@ struct BoundsTests {
     let floor = 6 * Self.segmentBytes
     let test = try StoreUnderTest(disk, settings(data: 100, keepFree: floor))
     disk.limit(to: floor + 20 * Self.segmentBytes)
-    for _ in 0..<2000 { try test.append(test.sample()) }
+    while test.store.evicting.isEmpty, test.newestSeq < 40_000 { try test.append(test.sample()) }
     // Two files of each stream there have to be, whatever is left.
     #expect(disk.freeBytes("store") >= floor - 2 * Self.segmentBytes)
     #expect(disk.freeBytes("store") < floor + 3 * Self.segmentBytes)
     #expect(test.store.evicting == [.data])
     let oldest = try #require(test.seqs.first)
-    #expect(test.explained(by: .evicted) == Array(1...oldest - 1))
+    #expect(test.explained(by: .evicted) == Array(1..<oldest))
   }
 
   @Test("That it gives up what was not delivered is told when it begins, and when it ends")
@@ -85,7 +85,7 @@ struct BoundsTests {
     #expect(test.store.evictionFault?.contains("data") == true)
     for seq in test.seqs { test.acknowledge(seq) }
     let last = test.newestSeq
-    while test.store.evictionFault != nil, test.newestSeq < last + 400 {
+    while test.store.evictionFault != nil, test.newestSeq < last + 4000 {
       try test.append(test.sample())
     }
     #expect(test.store.evictionFault == nil)

@@ -16,7 +16,7 @@ struct ClockHistoryTests {
     let ring = SampleRing()
     let loop = WriterLoop(
       store: store.store,
-      access: StoreAccess(storage: MemoryStorage(), directory: "store", isLocking: false),
+      access: StoreAccess(storage: SimulatedDisk(), directory: "store", isLocking: false),
       fault: nil, ring: ring, clock: store.clock, observer: StoreFaults(), cursorSeconds: 3600)
     return (loop, ring)
   }
