@@ -22,9 +22,9 @@ struct SteppingClockTests {
       store = try StoreUnderTest(disk, StoreUnderTest.settings(segments: 64), clock: clock)
       generator = SeededGenerator(seed: seed)
       loop = WriterLoop(
-      store: store.store,
-      access: StoreAccess(storage: MemoryStorage(), directory: "store", isLocking: false),
-      fault: nil, ring: ring, clock: clock, observer: StoreFaults(), cursorSeconds: 3600)
+        store: store.store,
+        access: StoreAccess(storage: MemoryStorage(), directory: "store", isLocking: false),
+        fault: nil, ring: ring, clock: clock, observer: StoreFaults(), cursorSeconds: 3600)
       reported = clock.now()
       ring.nudge()
       _ = loop.takeTurn(atMost: 0)
