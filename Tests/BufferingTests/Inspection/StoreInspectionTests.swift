@@ -200,7 +200,7 @@ struct StoreInspectionTests {
 
   @Test(
     "What it says is lost is just what can't be read any more",
-    arguments: Seeds.given(orFirst: 40))
+    arguments: Seeds.given(orFirst: 15))
   func property(seed: UInt64) throws {
     var generator = SeededGenerator(seed: seed)
     // The smaller caps evict, and the gaps are told; acknowledged ones are recycled silently.
@@ -273,19 +273,20 @@ struct StoreInspectionTests {
     try Thread.start(named: "field side") {
       var generator = SeededGenerator(seed: 6)
       while !isDone.withLock({ $0 }) {
-        for _ in 0..<20 {
+        for _ in 0..<10 {
           let sample = RandomSamples.sample(at: clock.now(), using: &generator)
           writer.ring.accept(DefinedSample(sample, definitions: digest))
         }
-        appended.update { $0 += 20 }
-        usleep(500)
+        appended.update { $0 += 10 }
+        // A sanitized writer has to keep up.
+        usleep(2000)
       }
       appended.update { $0 = -1 }
     }
     var looks = 0
     var seen = 0
-    let deadline = ContinuousClock.now + .seconds(4)
-    while ContinuousClock.now < deadline {
+    let start = ContinuousClock.now
+    while looks < 4 || .now < start + .seconds(3) {
       let inspection = try StoreInspection(directory: path)
       var found: [StoreFinding] = []
       seen += inspection.verify { found.append($0) }.batches
@@ -294,8 +295,8 @@ struct StoreInspectionTests {
     }
     isDone.update { $0 = true }
     try waitUntil("the field side is done") { appended.withLock { $0 } == -1 }
-    #expect(writer.flush(within: 20, reason: "test") && writer.seal(within: 20))
-    #expect(looks > 3 && seen > 0)
+    #expect(writer.flush(within: 60, reason: "test") && writer.seal(within: 60))
+    #expect(seen > 0)
     #expect(findings(try StoreInspection(directory: path)) == [])
   }
 
