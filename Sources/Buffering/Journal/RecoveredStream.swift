@@ -66,6 +66,11 @@ struct RecoveredStream {
       }
     }
     index.segments.sort { $0.generation < $1.generation }
+    if let last = index.segments.last {
+      // A run that was killed may have left its last batches in the page cache only. They are about
+      // to be counted as kept: a power cut must not take them any more.
+      try storage.open(directory + "/" + last.name, creating: false).sync()
+    }
     scanSegments(storage, directory, segmentBytes: segmentBytes)
   }
 
