@@ -82,6 +82,15 @@ public final class SimulatedDisk: Storage {
   /// No call fails any more.
   public func heal() { state.withLock { $0.failures = [] } }
 
+  /// Lets the calls fail that were to fail on `other`: the same disk under another process.
+  public func takeFailures(of other: SimulatedDisk) {
+    let (failures, failedCalls) = other.state.withLock { ($0.failures, $0.failedCalls) }
+    state.withLock {
+      $0.failures = failures
+      $0.failedCalls = failedCalls
+    }
+  }
+
   /// Lets something happen just before `call` is made the next time, on the caller's thread.
   public func before(_ call: Call, _ action: @escaping @Sendable () -> Void) {
     state.withLock { $0.actions[call] = action }

@@ -3,7 +3,8 @@ enum Frame {
   /// In the highest byte of the length. Recovery tries every fourth byte of what may be a megabyte
   /// of stale frames; without a mark every other word of them looks like a length, and each costs a
   /// checksum over as many bytes.
-  private static let mark: UInt32 = 0xF1 << 24
+  static let markByte: UInt8 = 0xF1
+  private static let mark = UInt32(markByte) << 24
   /// Length and checksum.
   static let headerBytes = 8
   static let alignment = 4

@@ -163,12 +163,14 @@ final class JournalStore: EvictionDelegate {
         missing.append((stream, Segment.Run(epoch: ended.id, seqs: found + 1...last)))
       }
       guard recovered[stream]?.putAside.isEmpty == false else { continue }
+      missing += (recovered[stream]?.lost ?? []).flatMap(\.runs).map { (stream, $0) }
       let firsts = index.withLock { $0.firstSeqs }
       for (epoch, first) in firsts where first > 1 {
         missing.append((stream, Segment.Run(epoch: epoch, seqs: 1...first - 1)))
       }
     }
     let destinations = destinations
+    missing = Segment.Run.united(missing)
     // What every destination has had is missed by nobody.
     return missing.filter { stream, run in
       journal.index(of: stream).withLock { index in
@@ -187,6 +189,11 @@ final class JournalStore: EvictionDelegate {
     for stream in StreamName.allCases {
       guard let found = recovered[stream] else { continue }
       findings += found.damage.map { damage(stream, $0, at: now) }
+      if found.lost.contains(where: \.isUnknown) {
+        let ever = GapDetail(stream: stream, span: .time(from: 0, to: now.wall), reason: .damaged)
+        findings.append(
+          Event(time: now, severity: .warning, source: "\(stream)", detail: .gap(ever)))
+      }
       findings += found.putAside.map { name, problem in
         Event(
           time: now, severity: .warning, source: "\(stream)",

@@ -28,6 +28,8 @@ struct RecoveredStream {
   var damage: [Segment.Run] = []
   /// Files that were put aside, with what was wrong.
   var putAside: [(name: String, problem: String)] = []
+  /// What they held.
+  var lost: [LostSegment] = []
   /// When the newest item of the last batch was measured, in Unix milliseconds as believed then.
   var newestTime: Int64?
   /// When the oldest event that is left happened; `nil` for data.
@@ -42,6 +44,7 @@ struct RecoveredStream {
   ) throws(SystemError) {
     index = StreamIndex(stream: stream)
     var badFiles = 0
+    var unreadable: [[UInt8]] = []
     for name in try storage.list(directory).sorted() {
       let path = directory + "/" + name
       if name.hasSuffix(Self.temporarySuffix) {
@@ -56,6 +59,7 @@ struct RecoveredStream {
           try addFile(name, path: path, storage: storage, segmentBytes: segmentBytes)
         } catch {
           putAside.append((name, "\(error)"))
+          unreadable.append(Self.bytes(storage, path, atMost: segmentBytes))
           badFiles += 1
           if badFiles <= Self.mostBadFiles {
             try storage.rename(path, to: path + Self.badSuffix)
@@ -66,12 +70,17 @@ struct RecoveredStream {
       }
     }
     index.segments.sort { $0.generation < $1.generation }
+    lost = unreadable.map { LostSegment($0, beside: index.segments) }
     if let last = index.segments.last {
       // A run that was killed may have left its last batches in the page cache only. They are about
       // to be counted as kept: a power cut must not take them any more.
       try storage.open(directory + "/" + last.name, creating: false).sync()
     }
     scanSegments(storage, directory, segmentBytes: segmentBytes)
+  }
+
+  private static func bytes(_ storage: any Storage, _ path: String, atMost count: Int) -> [UInt8] {
+    (try? storage.open(path, creating: false).read(count, at: 0)) ?? []
   }
 
   private mutating func addFile(

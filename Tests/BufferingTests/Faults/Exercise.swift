@@ -34,17 +34,23 @@ final class Exercise: @unchecked Sendable {
   private var isFaulty = false
   /// The steps taken, for who looks into a failure.
   private(set) var history: [String] = []
+  private let segmentBytes: Int
+  /// Told of each call that changes something on the disk, before it is made.
+  var observer: ((Exercise, SimulatedDisk.Change) -> Void)?
 
-  init(seed: UInt64, segments: Int = 6, disk: SimulatedDisk = SimulatedDisk()) {
+  init(seed: UInt64, segments: Int, segmentBytes: Int = Exercise.segmentBytes) {
     generator = SeededGenerator(seed: seed)
     self.segments = segments
-    self.disk = disk
+    self.segmentBytes = segmentBytes
+    disk = SimulatedDisk()
   }
 
-  /// The same account and settings, to go on with another disk.
-  init(_ other: Exercise, ledger: Ledger, disk: SimulatedDisk, isNewBoot: Bool) {
+  /// The same account and settings, to go on with another disk in another process.
+  init(_ other: Exercise, on disk: SimulatedDisk, isNewBoot: Bool) {
     generator = other.generator
-    self.ledger = ledger
+    ledger = other.ledger
+    _ = ledger.end()
+    segmentBytes = other.segmentBytes
     self.disk = disk
     segments = other.segments
     destinations = other.destinations
@@ -56,7 +62,7 @@ final class Exercise: @unchecked Sendable {
 
   var settings: JournalSettings {
     StoreUnderTest.settings(
-      segments: segments, segmentBytes: Self.segmentBytes, destinations: destinations,
+      segments: segments, segmentBytes: segmentBytes, destinations: destinations,
       definitions: Array(#"{"v":1,"revision":\#(revision)}"#.utf8))
   }
 
@@ -64,6 +70,7 @@ final class Exercise: @unchecked Sendable {
 
   /// Opens the store and closes the account. What fails while calls are made to fail is no problem.
   func open() {
+    if observer != nil { disk.observe { [unowned self] in report($0) } }
     do {
       let opened = try StoreUnderTest(disk, settings, clock: clock)
       test = opened
@@ -76,12 +83,20 @@ final class Exercise: @unchecked Sendable {
     }
   }
 
+  private func report(_ change: SimulatedDisk.Change) {
+    audit()
+    observer?(self, change)
+  }
+
   /// Explains what is missing, appends a sample, and asks each destination for all that is due.
   func closeAccount() {
     guard let test, !isFaulty else { return }
     attempt { try $0.explainHoles() }
     appendSamples(1)
     audit()
+    for (digest, payload) in test.journal.definitions() {
+      if CRC32C.checksum(payload) != digest { ledger.note(problem: "wrong definitions") }
+    }
     let running = Ledger.Key.Running(store: test.journal.store, epoch: test.journal.epoch)
     for destination in destinations {
       ledger.close(
@@ -237,8 +252,9 @@ final class Exercise: @unchecked Sendable {
     let acknowledged = ledger.end()
     test = nil
     held = []
+    if isFaulty, !isNewBoot { next.takeFailures(of: disk) }
+    isFaulty = isFaulty && !isNewBoot
     disk = next
-    isFaulty = false
     clock = isNewBoot ? clock.afterBoot() : ManualClock(clock.now())
     open()
     return acknowledged

@@ -37,6 +37,7 @@ struct Ledger {
   private var ends: [Key: End] = [:]
   /// Wall times in which readings may be missing, by what gap events say.
   private var lossTimes: [ClosedRange<Int64>] = []
+  private var damagedTimes: [(stream: StreamName, times: ClosedRange<Int64>)] = []
   /// What was handed to the store, by number.
   private var samples: [UInt64: Sample] = [:]
   private var owners: [UInt64: BatchIdentity] = [:]
@@ -145,14 +146,20 @@ struct Ledger {
 
   private mutating func note(gap: JSONFields) throws {
     let reason = try gap.string("reason")
+    let stream: StreamName = try gap.string("stream") == "data" ? .data : .events
     guard let from: UInt64 = try gap.optionalInteger("from-seq") else {
-      lossTimes.append(try gap.integer("from")...gap.integer("to"))
+      let times: ClosedRange<Int64> = try gap.integer("from")...gap.integer("to")
+      if reason == "damaged" {
+        damagedTimes.append((stream, times))
+      } else {
+        lossTimes.append(times)
+      }
       return
     }
     let to: UInt64 = try gap.integer("to-seq")
     let key = Key(
       store: try gap.hexadecimal("store", digits: 16),
-      stream: try gap.string("stream") == "data" ? .data : .events,
+      stream: stream,
       epoch: try gap.integer("epoch"))
     guard from <= to, to - from < Self.longestGap else {
       problems.append("a gap from \(from) to \(to) in \(key)")
@@ -201,6 +208,11 @@ struct Ledger {
     let reasons = told[key]?[identity.seq] ?? []
     if committed.contains(identity) { return !reasons.isDisjoint(with: allowed) }
     if !reasons.isEmpty { return true }
+    if let time = published[identity]?.newestTime,
+      damagedTimes.contains(where: { $0.stream == key.stream && $0.times.contains(time) })
+    {
+      return true
+    }
     if key.epoch == running.epoch, key.store == running.store { return false }
     guard let end = ends[key], !end.isClean, identity.seq > end.last else { return false }
     guard key.stream == .data, let time = published[identity]?.newestTime else { return true }
