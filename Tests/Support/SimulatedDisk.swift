@@ -44,6 +44,7 @@ public final class SimulatedDisk: Storage {
     var observer: (@Sendable (Change) -> Void)?
     var openFiles = 0
     var failedCalls = 0
+    var firstFailed: String?
     var isUndisturbed = false
   }
 
@@ -84,10 +85,11 @@ public final class SimulatedDisk: Storage {
 
   /// Lets the calls fail that were to fail on `other`: the same disk under another process.
   public func takeFailures(of other: SimulatedDisk) {
-    let (failures, failedCalls) = other.state.withLock { ($0.failures, $0.failedCalls) }
+    let failing = other.state.withLock { $0 }
     state.withLock {
-      $0.failures = failures
-      $0.failedCalls = failedCalls
+      $0.failures = failing.failures
+      $0.failedCalls = failing.failedCalls
+      $0.firstFailed = failing.firstFailed
     }
   }
 
@@ -107,6 +109,9 @@ public final class SimulatedDisk: Storage {
 
   /// How many calls have failed.
   public var failedCalls: Int { state.withLock { $0.failedCalls } }
+
+  /// The first call that failed, and on what.
+  public var firstFailed: String? { state.withLock { $0.firstFailed } }
 
   /// Lets `body` look at the disk without being failed, counted or told of.
   public func undisturbed<Result>(_ body: () throws -> Result) rethrows -> Result {
@@ -165,6 +170,7 @@ public final class SimulatedDisk: Storage {
           continue
         }
         state.failedCalls += 1
+        state.firstFailed = state.firstFailed ?? "\(call) \(path)"
         if !failure.isLasting { state.failures.remove(at: index) }
         return failure.code
       }

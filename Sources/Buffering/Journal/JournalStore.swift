@@ -39,7 +39,7 @@ final class JournalStore: EvictionDelegate {
       }
       recordFile = DurableRecord(storage: storage, path: settings.directory + "/epoch")
       (record, wasUnreadable) = Self.nextEpoch(recordFile.load())
-      recovered = try Self.recover(settings, storage)
+      recovered = try Self.recover(settings, storage, after: record.untold.last)
       if wasUnreadable { record.untold = Self.newestEpochs(recovered) }
       // Durable before the first batch: the same epoch must never name two runs.
       try recordFile.save(record.encoded())
@@ -86,13 +86,14 @@ final class JournalStore: EvictionDelegate {
   }
 
   private static func recover(
-    _ settings: JournalSettings, _ storage: any Storage
+    _ settings: JournalSettings, _ storage: any Storage, after last: EpochRecord.Ended?
   ) throws(SystemError) -> [StreamName: RecoveredStream] {
     var recovered: [StreamName: RecoveredStream] = [:]
     for stream in StreamName.allCases {
       recovered[stream] = try RecoveredStream(
         stream: stream, storage: storage, directory: "\(settings.directory)/\(stream)",
         segmentBytes: settings.segmentBytes)
+      if last?.last == nil { try recovered[stream]?.saveAgain(storage, of: settings) }
     }
     return recovered
   }

@@ -56,7 +56,12 @@ struct RecoveredStream {
         let number = Int(name.dropLast(Self.segmentSuffix.count)) ?? 0
         nextFileNumber = max(nextFileNumber, number + 1)
         do {
-          try addFile(name, path: path, storage: storage, segmentBytes: segmentBytes)
+          // Flash controllers have bad moments; a good file must not be put aside for one.
+          do {
+            try addFile(name, path: path, storage: storage, segmentBytes: segmentBytes)
+          } catch is SystemError {
+            try addFile(name, path: path, storage: storage, segmentBytes: segmentBytes)
+          }
         } catch {
           putAside.append((name, "\(error)"))
           unreadable.append(Self.bytes(storage, path, atMost: segmentBytes))
@@ -71,16 +76,14 @@ struct RecoveredStream {
     }
     index.segments.sort { $0.generation < $1.generation }
     lost = unreadable.map { LostSegment($0, beside: index.segments) }
-    if let last = index.segments.last {
-      // A run that was killed may have left its last batches in the page cache only. They are about
-      // to be counted as kept: a power cut must not take them any more.
-      try storage.open(directory + "/" + last.name, creating: false).sync()
-    }
     scanSegments(storage, directory, segmentBytes: segmentBytes)
   }
 
   private static func bytes(_ storage: any Storage, _ path: String, atMost count: Int) -> [UInt8] {
-    (try? storage.open(path, creating: false).read(count, at: 0)) ?? []
+    for _ in 0..<2 {
+      if let bytes = try? storage.open(path, creating: false).read(count, at: 0) { return bytes }
+    }
+    return []
   }
 
   private mutating func addFile(

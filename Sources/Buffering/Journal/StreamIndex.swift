@@ -57,9 +57,9 @@ struct StreamIndex {
     segments.contains { $0.generation == generation }
   }
 
-  /// The first segment that holds something `destination` has not acknowledged.
+  /// The first segment that holds something `destination` has not acknowledged, or may do so.
   func firstUnacknowledged(by destination: DestinationName) -> Segment? {
-    segments.first { unacknowledged($0, by: destination) > 0 }
+    segments.first { !$0.isKnown || unacknowledged($0, by: destination) > 0 }
   }
 
   /// Batches in `segment` that `destination` has not acknowledged.

@@ -30,23 +30,26 @@ struct EveryFailureTests {
     .commit, .samples, .restart, .samples,
   ]
 
-  /// The problems that the Nth call's failure leaves; `nil` if there is no such call.
-  static func play(seed: UInt64, failing number: Int, _ failure: Failure) -> [String]? {
+  /// The Nth call, and the problems that its failure leaves; `nil` if there is no such call.
+  static func play(seed: UInt64, failing number: Int, _ failure: Failure) -> (
+    call: String, problems: [String]
+  )? {
     let exercise = Exercise(seed: seed, segments: 3, segmentBytes: 6144)
     exercise.failCalls(after: number, code: failure.code, lasting: failure.isLasting)
     exercise.open()
     var stepsSince = 0
+    var failed: String?
     for step in steps {
       exercise.take(step)
       if stepsSince == 0, exercise.disk.failedCalls == 0 { continue }
       stepsSince += 1
+      failed = failed ?? exercise.disk.firstFailed.map { "\($0), in \(step)" }
       if stepsSince == stepsUntilHealed { exercise.heal() }
     }
-    let hasFailed = stepsSince > 0
     exercise.heal()
     exercise.take(.restart)
     exercise.take(.powerCut)
-    return hasFailed ? exercise.ledger.problems : nil
+    return failed.map { ($0, exercise.ledger.problems) }
   }
 
   @Test(
@@ -55,9 +58,9 @@ struct EveryFailureTests {
   func everyCall(failure: Failure, seed: UInt64) {
     var number = 0
     var failures = 0
-    while failures < 3, let problems = Self.play(seed: seed, failing: number, failure) {
+    while failures < 3, let (call, problems) = Self.play(seed: seed, failing: number, failure) {
       if !problems.isEmpty { failures += 1 }
-      #expect(problems.isEmpty, "seed \(seed), call \(number), \(failure.testDescription)")
+      #expect(problems.isEmpty, "seed \(seed), call \(number): \(call), \(failure.testDescription)")
       number += 1
     }
     #expect(number > 50 || failures > 0)

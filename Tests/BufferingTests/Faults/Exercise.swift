@@ -31,6 +31,7 @@ final class Exercise: @unchecked Sendable {
   private var segments: Int
   private var destinations = Array(names.prefix(2))
   private var revision = 1
+  private var boot = BootID(rawValue: 1)
   private var isFaulty = false
   /// The steps taken, for who looks into a failure.
   private(set) var history: [String] = []
@@ -57,13 +58,14 @@ final class Exercise: @unchecked Sendable {
     revision = other.revision
     allowed = other.allowed
     nextNumber = other.nextNumber
+    boot = BootID(rawValue: other.boot.rawValue + (isNewBoot ? 1 : 0))
     clock = isNewBoot ? other.clock.afterBoot() : ManualClock(other.clock.now())
   }
 
   var settings: JournalSettings {
     StoreUnderTest.settings(
       segments: segments, segmentBytes: segmentBytes, destinations: destinations,
-      definitions: Array(#"{"v":1,"revision":\#(revision)}"#.utf8))
+      definitions: Array(#"{"v":1,"revision":\#(revision)}"#.utf8), boot: boot)
   }
 
   // MARK: Opening and closing
@@ -255,6 +257,7 @@ final class Exercise: @unchecked Sendable {
     if isFaulty, !isNewBoot { next.takeFailures(of: disk) }
     isFaulty = isFaulty && !isNewBoot
     disk = next
+    boot.rawValue += isNewBoot ? 1 : 0
     clock = isNewBoot ? clock.afterBoot() : ManualClock(clock.now())
     open()
     return acknowledged
