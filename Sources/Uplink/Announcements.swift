@@ -45,6 +45,12 @@ struct Announcements: Sendable {
     update(definitions)
   }
 
+  /// The state of a connection that stands has changed.
+  mutating func renew(state: [UInt8]) {
+    queue.removeAll { $0.topic == topics.state }
+    queue.insert(Message(topic: topics.state, payload: state), at: 0)
+  }
+
   /// Whether the batches that refer to a digest may be sent.
   func covers(_ digest: UInt32) -> Bool { current.contains(digest) }
 

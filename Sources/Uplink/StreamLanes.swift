@@ -2,7 +2,8 @@ internal import Buffering
 internal import Telemetry
 
 /// The live and the backlog reader of one stream for one connection, each with the batch that it
-/// will send next. The backlog ends where the live lane began, or began again.
+/// will send next. The backlog ends where the live lane began, or began again. When the log is
+/// opened anew both lanes begin anew.
 struct StreamLanes {
   /// A batch that was read and waits to be sent.
   struct Head {
@@ -15,6 +16,7 @@ struct StreamLanes {
   let stream: StreamName
   private let log: any BatchLog
   private let destination: DestinationName
+  private var edition: UInt32
   private var live: any BatchReader
   private var history: any BatchReader
   private var historyLimit: LogPosition
@@ -30,6 +32,7 @@ struct StreamLanes {
     self.stream = stream
     self.log = log
     self.destination = destination
+    edition = log.edition
     let end = log.end(of: stream)
     live = log.reader(of: stream, for: destination, from: end)
     history = log.reader(of: stream, for: destination, from: .start)
@@ -41,12 +44,14 @@ struct StreamLanes {
 
   /// The batch that the live lane sends next.
   mutating func live(skipping isSkipped: (BatchIdentity) -> Bool) -> Head? {
+    followEdition()
     if liveHead == nil { liveHead = Self.read(live, before: nil, isSkipped) }
     return liveHead
   }
 
   /// The batch that the backlog sends next; none while it pauses.
   mutating func history(now: Int64, skipping isSkipped: (BatchIdentity) -> Bool) -> Head? {
+    followEdition()
     if let rewind {
       guard now >= rewind.at else { return nil }
       resume(from: rewind.position)
@@ -67,6 +72,17 @@ struct StreamLanes {
   /// Keeps the encoded form of a head, so that it is made once.
   mutating func keep(_ payload: [UInt8], isHistory: Bool) {
     if isHistory { historyHead?.payload = payload } else { liveHead?.payload = payload }
+  }
+
+  /// What was not sent yet stands in the log that was opened anew, too.
+  private mutating func followEdition() {
+    guard log.edition != edition else { return }
+    edition = log.edition
+    moveLiveToTail()
+    historyHead = nil
+    history = log.reader(of: stream, for: destination, from: .start)
+    // A pause goes on; then all is read from the start in any case.
+    rewind?.position = .start
   }
 
   /// The head of a lane was sent or set aside.

@@ -50,6 +50,8 @@ final class UplinkWorker {
   private var reportedFault: UplinkFault? = .connecting
   private var farewell: Int32?
   private var answer: ConnectAnswer?
+  // The log's, as `state` told it last.
+  private var toldEdition: UInt32 = 0
   // Wall time of the attempt: the will and the `online` state bear the same.
   private var connectingSince: Int64 = 0
 
@@ -78,6 +80,7 @@ final class UplinkWorker {
       takeRequests()
       perform(machine.tick(now: now))
       checkAcknowledgements()
+      tellEdition()
       deliver()
       reportFault()
       wait(since: time)
@@ -169,9 +172,19 @@ extension UplinkWorker {
     for stream in StreamName.allCases {
       lanes[stream] = StreamLanes(stream: stream, log: log, destination: settings.name)
     }
+    // Before the state: what comes meanwhile is told once more.
+    toldEdition = log.edition
     announcements.open(
       state: state(isOnline: true, since: connectingSince), definitions: log.definitions())
     isHealthFirst = true
+  }
+
+  /// The store was opened anew: it has another epoch, and perhaps another name.
+  private func tellEdition() {
+    guard case .live = machine.state, log.edition != toldEdition else { return }
+    toldEdition = log.edition
+    announcements.renew(state: state(isOnline: true, since: connectingSince))
+    isHealthDue = true
   }
 
   private func abandon() {

@@ -30,7 +30,7 @@ struct CursorFaultTests {
   @Test("A run that ends after a few seconds is not sent again as a whole")
   func shortRun() throws {
     let writer = try JournalWriter(
-      StoreUnderTest.settings(), storage: disk, lock: nil, ring: SampleRing(), clock: clock,
+      StoreUnderTest.settings(), storage: disk, ring: SampleRing(), clock: clock,
       observer: faults, cursorSeconds: 3600)
     try writer.start()
     let reader = writer.journal.reader(of: .data, for: StoreUnderTest.province, from: .start)
@@ -64,7 +64,7 @@ struct CursorFaultTests {
   @Test("The fault stands although batches are taken, until the cursors are saved")
   func stands() throws {
     let writer = try JournalWriter(
-      StoreUnderTest.settings(), storage: disk, lock: nil, ring: SampleRing(), clock: clock,
+      StoreUnderTest.settings(), storage: disk, ring: SampleRing(), clock: clock,
       observer: faults,
       cursorSeconds: 0.02)
     try writer.start()

@@ -13,7 +13,7 @@ struct FaultyStopTests {
 
   func writer(_ settings: JournalSettings) throws -> JournalWriter {
     let writer = try JournalWriter(
-      settings, storage: disk, lock: nil, ring: SampleRing(), clock: clock, observer: faults)
+      settings, storage: disk, ring: SampleRing(), clock: clock, observer: faults)
     try writer.start()
     return writer
   }
@@ -51,11 +51,13 @@ struct FaultyStopTests {
   }
 
   @Test(
-    "What a disk does not take to the end is counted in a gap, and the stop is not called clean")
+    "What a disk does not take to the end is named at the next start, and the stop not called clean"
+  )
   func diskStaysFull() throws {
     let settings = StoreUnderTest.settings(segments: 50, segmentBytes: 8192)
     let writer = try writer(settings)
     disk.fail(.rename, code: 28, lasting: true)
+    let first = clock.now().wall
     accept(0..<100, by: writer, settings)
     try waitForFault()
     accept(100..<400, by: writer, settings)
@@ -64,10 +66,11 @@ struct FaultyStopTests {
     #expect(writer.seal(within: 20))
 
     let next = try StoreUnderTest(disk.afterKill(), settings, clock: clock)
-    let failed = next.gaps(.storeFailed)
-    #expect(next.sampleCount + failed.reduce(0) { $0 + ($1.count ?? 0) } == 400)
-    #expect(failed.count == 1)
-    #expect(failed.first?.times?.upperBound == last)
+    try next.append(next.sample())
+    let gaps = next.gaps(.uncleanStop)
+    #expect(gaps.count == 1)
+    #expect(gaps.first?.times?.contains(first) == true)
+    #expect(gaps.first?.times?.contains(last) == true)
     #expect(next.events("start").last?.contains(#""clean":false"#) == true)
   }
 }

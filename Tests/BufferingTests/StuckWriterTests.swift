@@ -14,7 +14,7 @@ struct StuckWriterTests {
   func syncHangs() throws {
     let settings = StoreUnderTest.settings()
     let writer = try JournalWriter(
-      settings, storage: disk, lock: nil, ring: SampleRing(), clock: clock, observer: StoreFaults())
+      settings, storage: disk, ring: SampleRing(), clock: clock, observer: StoreFaults())
     #expect(!writer.heartbeat.hasBegun)
     try writer.start()
     try waitUntil("the loop turns") { writer.heartbeat.hasBegun }
@@ -45,7 +45,7 @@ struct StuckWriterTests {
   func lateChange() throws {
     let settings = StoreUnderTest.settings()
     let writer = try JournalWriter(
-      settings, storage: disk, lock: nil, ring: SampleRing(), clock: clock, observer: StoreFaults())
+      settings, storage: disk, ring: SampleRing(), clock: clock, observer: StoreFaults())
     try writer.start()
     func change(_ definitions: String) -> JournalChange {
       JournalChange(destinations: settings.destinations, definitions: Array(definitions.utf8))

@@ -19,7 +19,7 @@ struct WriterTests {
 
   func writer(_ disk: any Storage, ring: SampleRing = SampleRing()) throws -> JournalWriter {
     try JournalWriter(
-      StoreUnderTest.settings(), storage: disk, lock: nil, ring: ring, clock: clock,
+      StoreUnderTest.settings(), storage: disk, ring: ring, clock: clock,
       observer: faults)
   }
 

@@ -38,6 +38,7 @@ public final class SimulatedDisk: Storage {
 
   fileprivate struct State {
     var tree = SimulatedTree()
+    var deletedDirectories: Set<String> = []
     var failures: [Failure] = []
     var counts: [Call: Int] = [:]
     var actions: [Call: @Sendable () -> Void] = [:]
@@ -138,6 +139,23 @@ public final class SimulatedDisk: Storage {
     state.withLock { $0.tree.names[path] }?.damage(change)
   }
 
+  /// Deletes a directory with all that is in it, as somebody with `rm -r` would.
+  public func delete(_ directory: String) {
+    state.withLock { state in
+      for path in state.tree.names.keys where path.hasPrefix(directory + "/") {
+        state.tree.change(.remove(path))
+        let parent = path.prefix(upTo: path.lastIndex(of: "/") ?? path.startIndex)
+        state.deletedDirectories.insert(String(parent))
+        state.tree.sync(String(parent))
+      }
+      state.deletedDirectories.insert(directory)
+    }
+  }
+
+  fileprivate func isRemoved(_ file: SimulatedFile) -> Bool {
+    state.withLock { state in !state.tree.names.values.contains { $0 === file } }
+  }
+
   /// How many files are open.
   public var openFiles: Int { state.withLock { $0.openFiles } }
 
@@ -183,6 +201,7 @@ public final class SimulatedDisk: Storage {
   public func createDirectory(_ path: String) throws(SystemError) {
     // One that is there needs nothing.
     try begin(.createDirectory, path, needsRoom: false)
+    state.withLock { _ = $0.deletedDirectories.remove(path) }
   }
 
   /// The names in a directory.
@@ -201,7 +220,9 @@ public final class SimulatedDisk: Storage {
     try begin(.open, path, needsRoom: isNew, isNew ? Change(call: .open, path: path) : nil)
     let file: SimulatedFile? = state.withLock { state in
       if let file = state.tree.names[path] { return file }
-      guard creating else { return nil }
+      guard creating, let slash = path.lastIndex(of: "/"),
+        !state.deletedDirectories.contains(String(path[..<slash]))
+      else { return nil }
       let file = SimulatedFile()
       state.tree.change(.create(path, file))
       return file
@@ -278,4 +299,6 @@ private final class Descriptor: StorageFile {
     }
     file.sync()
   }
+
+  var isRemoved: Bool { disk.isRemoved(file) }
 }

@@ -67,6 +67,13 @@ struct AckSet: Hashable {
     epochs[epoch] = ranges
   }
 
+  /// Takes over what another one knows.
+  mutating func formUnion(_ other: AckSet) {
+    for (epoch, ranges) in other.epochs {
+      for range in ranges { insert(epoch, range) }
+    }
+  }
+
   /// Forgets epochs of which the store has nothing any more.
   mutating func keepOnly(_ kept: Set<EpochID>) {
     epochs = epochs.filter { kept.contains($0.key) }

@@ -4,13 +4,16 @@ public import Telemetry
 /// A place between two batches of a stream's log. Later places compare greater, also across epochs
 /// and recycled segments; only the log that made a position can read it.
 public struct LogPosition: Sendable, Hashable, Comparable {
+  /// The log's edition that made it: see `BatchLog.edition`.
+  public var edition: UInt32
   /// The segment's generation: grows with each segment that is begun, never repeats.
   public var generation: UInt64
   /// Bytes from the segment's start.
   public var offset: UInt32
 
   /// Makes a position.
-  public init(generation: UInt64, offset: UInt32) {
+  public init(edition: UInt32 = 0, generation: UInt64, offset: UInt32) {
+    self.edition = edition
     self.generation = generation
     self.offset = offset
   }
@@ -18,9 +21,9 @@ public struct LogPosition: Sendable, Hashable, Comparable {
   /// Before every batch there is.
   public static let start = LogPosition(generation: 0, offset: 0)
 
-  /// By generation, then by offset.
+  /// By edition, then by generation, then by offset.
   public static func < (left: LogPosition, right: LogPosition) -> Bool {
-    (left.generation, left.offset) < (right.generation, right.offset)
+    (left.edition, left.generation, left.offset) < (right.edition, right.generation, right.offset)
   }
 }
 
@@ -74,6 +77,10 @@ public protocol BatchLog: Sendable {
   /// The epoch that new batches belong to.
   var epoch: UInt32 { get }
 
+  /// Grows when the store was opened anew: readers of an older edition find nothing more, and a
+  /// position of an older one stands for the oldest batch that is kept.
+  var edition: UInt32 { get }
+
   /// The place behind the newest batch, where live delivery begins.
   func end(of stream: StreamName) -> LogPosition
   /// A reader for `destination` that begins at `position`, or at the oldest batch kept if that is
@@ -90,4 +97,9 @@ public protocol BatchLog: Sendable {
   func definitions() -> [UInt32: [UInt8]]
   /// Wakes `descriptor` after every append.
   func wake(_ descriptor: EventFD)
+}
+
+extension BatchLog {
+  /// A log that is never opened anew.
+  public var edition: UInt32 { 0 }
 }

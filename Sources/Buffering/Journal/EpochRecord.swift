@@ -51,6 +51,16 @@ struct EpochRecord: Hashable {
     return next
   }
 
+  /// Another run ended in this process, whose last seqs are known though they may not have reached
+  /// the disk.
+  mutating func close(_ id: AckSet.EpochID, _ last: Last) {
+    if let place = untold.lastIndex(where: { $0.id == id }) {
+      untold[place].last = last
+    } else {
+      untold.append(Ended(id: id, last: last))
+    }
+  }
+
   func encoded() -> [UInt8] {
     var writer = ByteWriter()
     writer.fixed(store)

@@ -20,17 +20,8 @@ public final class Journal: BatchLog {
     var readFailure: SystemError?
   }
 
-  /// The id of the store that takes new batches.
-  public let store: UInt64
-  /// The epoch that new batches belong to.
-  public let epoch: UInt32
-  /// False when the store is in memory because the disk could not be used.
-  public let isDurable: Bool
-
-  let current: AckSet.EpochID
-  private let events: SharedIndex
-  private let data: SharedIndex
-  private let definitionFiles: DefinitionFiles
+  private let held: Monitor<JournalContent>
+  private let currentEdition: Atomic<UInt32>
   /// Those that new batches refer to, or may still: a reload's old ones are on their way for a
   /// while.
   private let currentDefinitions: Monitor<Set<UInt32>>
@@ -38,32 +29,34 @@ public final class Journal: BatchLog {
   private let notes = Monitor(Notes())
   private let hasNewAcknowledgements = Atomic(false)
 
-  init(
-    current: AckSet.EpochID, isDurable: Bool, events: SharedIndex, data: SharedIndex,
-    definitionFiles: DefinitionFiles, currentDefinitions: UInt32
-  ) {
-    self.current = current
-    store = current.store
-    epoch = current.epoch
-    self.isDurable = isDurable
-    self.events = events
-    self.data = data
-    self.definitionFiles = definitionFiles
+  init(_ content: JournalContent, currentDefinitions: UInt32) {
+    held = Monitor(content)
+    currentEdition = Atomic(content.edition)
     self.currentDefinitions = Monitor([currentDefinitions])
   }
 
-  func index(of stream: StreamName) -> SharedIndex {
-    switch stream {
-    case .events: events
-    case .data: data
-    }
-  }
+  /// What it holds at present.
+  var content: JournalContent { held.withLock { $0 } }
+
+  func index(of stream: StreamName) -> SharedIndex { content.index(of: stream) }
+
+  /// The id of the store that takes new batches.
+  public var store: UInt64 { content.current.store }
+  /// The epoch that new batches belong to.
+  public var epoch: UInt32 { content.current.epoch }
+  /// False while new batches are kept in memory because the disk can't be written.
+  public var isDurable: Bool { content.isDurable }
 
   // MARK: BatchLog
 
+  /// Grows when the store was opened anew.
+  public var edition: UInt32 { currentEdition.load(ordering: .acquiring) }
+
   /// Where live delivery begins.
   public func end(of stream: StreamName) -> LogPosition {
-    index(of: stream).withLock { $0.end }
+    let content = content
+    let edition = content.edition
+    return content.index(of: stream).withLock { $0.end(edition: edition) }
   }
 
   /// A reader that looks things up in this journal.
@@ -71,8 +64,7 @@ public final class Journal: BatchLog {
     of stream: StreamName, for destination: DestinationName, from position: LogPosition
   ) -> any BatchReader {
     JournalReader(
-      journal: self, shared: index(of: stream), stream: stream, destination: destination,
-      from: position)
+      journal: self, content: content, stream: stream, destination: destination, from: position)
   }
 
   /// Marks a batch as delivered.
@@ -101,9 +93,13 @@ public final class Journal: BatchLog {
   }
 
   /// How much of a stream's cap is in use, without asking the disk: its files up to the newest
-  /// batch in each, whether or not it was acknowledged.
+  /// batch in each, whether or not it was acknowledged; those in memory while new batches go there.
   public func usedBytes(of stream: StreamName) -> Int {
-    index(of: stream).withLock { index in index.segments.reduce(0) { $0 + $1.end } }
+    let content = content
+    let isInMemory = !content.isDurable
+    return content.index(of: stream).withLock { index in
+      index.segments.reduce(0) { $0 + ($1.isInMemory == isInMemory ? $1.end : 0) }
+    }
   }
 
   /// The newest batch of a stream; `nil` if it holds none.
@@ -113,7 +109,7 @@ public final class Journal: BatchLog {
 
   /// The payloads that batches still refer to.
   public func definitions() -> [UInt32: [UInt8]] {
-    definitionFiles.payloads(of: digestsInUse())
+    content.definitionFiles.payloads(of: digestsInUse())
   }
 
   /// Wakes `descriptor` after every append, for as long as somebody else holds it: a reload makes
@@ -128,7 +124,7 @@ public final class Journal: BatchLog {
   // MARK: The writer's side
 
   func digestsInUse() -> Set<UInt32> {
-    var digests = data.withLock { $0.definitions }
+    var digests = index(of: .data).withLock { $0.definitions }
     digests.formUnion(currentDefinitions.withLock { $0 })
     return digests
   }
@@ -136,6 +132,20 @@ public final class Journal: BatchLog {
   /// New batches will refer to these definitions.
   func use(definitions digest: UInt32) {
     currentDefinitions.update { $0.insert(digest) }
+  }
+
+  /// Goes over to a store that was opened anew. Acknowledgements that came meanwhile are taken
+  /// over; one that comes in this very moment may be forgotten, which costs a repeat.
+  func replace(with new: JournalContent) {
+    let old = content
+    held.withLock { $0 = new }
+    notes.withLock { $0 = Notes() }
+    currentEdition.store(new.edition, ordering: .releasing)
+    for stream in StreamName.allCases {
+      let known = old.index(of: stream).withLock { $0.acknowledged }
+      new.index(of: stream).withLock { $0.take(known) }
+    }
+    hasNewAcknowledgements.store(true, ordering: .releasing)
   }
 
   func wakeReaders() {
@@ -149,8 +159,10 @@ public final class Journal: BatchLog {
     hasNewAcknowledgements.exchange(false, ordering: .acquiringAndReleasing)
   }
 
-  func noteDamage(_ run: Segment.Run, in stream: StreamName) {
+  /// A reader of an older edition may have looked into another store's files.
+  func noteDamage(_ run: Segment.Run, in stream: StreamName, edition: UInt32) {
     notes.withLock { notes in
+      guard edition == self.edition else { return }
       guard notes.seen.count < Self.mostNotedHoles, notes.seen.insert(run).inserted else { return }
       notes.holes.append((stream, run))
     }

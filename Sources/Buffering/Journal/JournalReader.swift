@@ -8,6 +8,7 @@ final class JournalReader: BatchReader {
   private static let chunkBytes = 64 * 1024
 
   private let journal: Journal
+  private let edition: UInt32
   private let shared: SharedIndex
   private let stream: StreamName
   private let destination: DestinationName
@@ -23,17 +24,20 @@ final class JournalReader: BatchReader {
   private var expected: (epoch: UInt32, seq: UInt64)?
 
   init(
-    journal: Journal, shared: SharedIndex, stream: StreamName, destination: DestinationName,
+    journal: Journal, content: JournalContent, stream: StreamName, destination: DestinationName,
     from position: LogPosition
   ) {
     self.journal = journal
-    self.shared = shared
+    edition = content.edition
+    shared = content.index(of: stream)
     self.stream = stream
     self.destination = destination
-    self.position = position
+    self.position = position.edition == edition ? position : .start
   }
 
   func next(before limit: LogPosition?) -> (batch: Batch, start: LogPosition)? {
+    // The files may be another store's by now.
+    guard journal.edition == edition else { return nil }
     while let segment = currentSegment() {
       let readable = readableEnd(of: segment)
       while Int(position.offset) < readable {
@@ -42,13 +46,19 @@ final class JournalReader: BatchReader {
         if let limit, start >= limit { return nil }
         if let batch = take(body, of: segment) {
           // Recycled while it was being read: what the bytes say may be half old, half new.
-          guard shared.withLock({ $0.contains(segment.generation) }) else { break }
+          guard journal.edition == edition,
+            shared.withLock({ $0.contains(segment.generation) })
+          else { break }
           return (batch, start)
         }
       }
       guard moveOn(from: segment) else { return nil }
     }
     return nil
+  }
+
+  private func place(generation: UInt64, offset: UInt32) -> LogPosition {
+    LogPosition(edition: edition, generation: generation, offset: offset)
   }
 
   // MARK: Segments
@@ -84,7 +94,7 @@ final class JournalReader: BatchReader {
     chunk = []
     expected = (found.header.epoch, found.header.firstSeq)
     let target = found.generation == position.generation ? Int(position.offset) : 0
-    position = LogPosition(generation: found.generation, offset: UInt32(SegmentHeader.bytes))
+    position = place(generation: found.generation, offset: UInt32(SegmentHeader.bytes))
     while Int(position.offset) < target,
       let (body, _) = nextFrame(in: found, readable: target)
     {
@@ -118,7 +128,7 @@ final class JournalReader: BatchReader {
     {
       noteHole(last.epoch, expected.seq...last.seqs.upperBound)
     }
-    position = LogPosition(generation: next.generation, offset: 0)
+    position = place(generation: next.generation, offset: 0)
     segment = nil
     file = nil
     return true
@@ -143,7 +153,7 @@ final class JournalReader: BatchReader {
       }
       if case .frame(let body, let count) = reading {
         position.offset = UInt32(offset + count)
-        let start = LogPosition(generation: segment.generation, offset: UInt32(offset))
+        let start = place(generation: segment.generation, offset: UInt32(offset))
         return (chunk[body], start)
       }
       offset += Frame.alignment
@@ -226,7 +236,8 @@ final class JournalReader: BatchReader {
     let isExplained = shared.withLock {
       $0.acknowledged[destination]?.covers(epoch, seqs) ?? false
     }
-    if !isExplained { journal.noteDamage(Segment.Run(epoch: epoch, seqs: seqs), in: stream) }
+    guard !isExplained else { return }
+    journal.noteDamage(Segment.Run(epoch: epoch, seqs: seqs), in: stream, edition: edition)
   }
 
   private func isAcknowledged(_ epoch: AckSet.EpochID, _ seq: UInt64) -> Bool {
@@ -247,6 +258,6 @@ final class JournalReader: BatchReader {
       identity: BatchIdentity(
         store: segment.header.store, stream: stream, epoch: key.epoch, seq: key.seq),
       boot: context.boot, offset: context.offset, clock: context.clock,
-      definitions: segment.header.definitions, isDurable: journal.isDurable, body: body)
+      definitions: segment.header.definitions, isDurable: !segment.isInMemory, body: body)
   }
 }

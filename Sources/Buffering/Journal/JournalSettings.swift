@@ -12,6 +12,8 @@ public struct JournalSettings: Sendable {
   /// How long appended data may wait for its sync, in milliseconds: what a power cut can cost of
   /// what was not yet published. Events are synced at once.
   public var commitMilliseconds: Int64
+  /// What RAM may be taken while the disk can't be written, in bytes.
+  var memoryBytes = JournalSettings.memoryBytes
   /// Who has a cursor.
   public var destinations: [DestinationName]
   /// The payload of `points/<digest>` for what is configured now.
@@ -24,10 +26,23 @@ public struct JournalSettings: Sendable {
   /// enough that its header and its sync cost nothing. Tests make it smaller to reach roll-over.
   var segmentBytes = 1 << 20
 
+  /// What RAM may be taken while the disk can't be written: over an hour of 256 points a second,
+  /// on boards that have 256 MiB.
+  static let memoryBytes = 8 << 20
   /// Room that an event stream's segment keeps for explaining an eviction.
-  static let reserveBytes = 16 * 1024
+  static let mostReserveBytes = 16 * 1024
+  var reserveBytes: Int { min(Self.mostReserveBytes, segmentBytes / 8) }
   /// A stream needs one segment to write to and one to take away.
   static let fewestSegments = 2
+
+  /// What of it a stream may take.
+  public static func memoryBytes(for stream: StreamName) -> Int {
+    share(of: memoryBytes, for: stream)
+  }
+
+  static func share(of bytes: Int, for stream: StreamName) -> Int {
+    stream == .events ? bytes / 4 : 3 * (bytes / 4)
+  }
 
   /// Makes settings.
   public init(

@@ -8,29 +8,41 @@ final class JournalStore: EvictionDelegate {
   private static let mostRunsAtOnce = 32
 
   let journal: Journal
+  /// What this store holds, as destinations see it once the store is open.
+  let content: JournalContent
   /// When the newest sample of a run that did not end in order was measured: what came after it may
   /// be missing. Unix milliseconds.
-  private(set) var uncleanSince: Int64?
+  var uncleanSince: Int64?
+  /// When this process began its epoch in the store.
+  let began: Timestamp
 
-  private let boot: BootID
-  private let clock: any TimeSource
-  private let definitionFiles: DefinitionFiles
-  private var destinations: [DestinationName]
-  private let events: StreamLog
-  private let data: StreamLog
-  private var recordFile: DurableRecord
-  private var record: EpochRecord
+  /// As of now: a reload changes destinations and definitions.
+  private(set) var settings: JournalSettings
+  let boot: BootID
+  let clock: any TimeSource
+  let definitionFiles: DefinitionFiles
+  var destinations: [DestinationName] { settings.destinations }
+  let events: StreamLog
+  let data: StreamLog
+  var recordFile: DurableRecord
+  var record: EpochRecord
+  /// Holes that have their gap event; readers will come upon them too.
+  var explained: [Segment.Run] = []
   private var cursors: CursorFiles
   /// Events that could not be appended yet.
   private var postponed = PostponedEvents()
 
   /// Opens the store, begins an epoch, and appends its `start` event and what recovery found.
+  /// What `previous` holds in memory is taken over, and the journal goes over to this store.
+  /// `isInMemory` for one whose storage is no disk.
   init(
-    _ settings: JournalSettings, storage: any Storage, clock: any TimeSource
+    _ settings: JournalSettings, storage: any Storage, clock: any TimeSource,
+    isInMemory: Bool = false, continuing previous: JournalStore? = nil
   ) throws(JournalError) {
+    self.settings = settings
     self.clock = clock
+    began = clock.now()
     boot = settings.boot
-    destinations = settings.destinations
     let recovered: [StreamName: RecoveredStream]
     let wasUnreadable: Bool
     do throws(SystemError) {
@@ -41,8 +53,12 @@ final class JournalStore: EvictionDelegate {
       (record, wasUnreadable) = Self.nextEpoch(recordFile.load())
       recovered = try Self.recover(settings, storage, after: record.untold.last)
       if wasUnreadable { record.untold = Self.newestEpochs(recovered) }
+      if let previous { record.close(previous.content.current, previous.last) }
       // Durable before the first batch: the same epoch must never name two runs.
       try recordFile.save(record.encoded())
+      for (stream, found) in recovered {
+        try found.putAside(storage, "\(settings.directory)/\(stream)")
+      }
       definitionFiles = DefinitionFiles(
         storage: storage, directory: settings.directory + "/definitions")
       try definitionFiles.keep(settings.definitions, as: settings.definitionsDigest)
@@ -58,169 +74,43 @@ final class JournalStore: EvictionDelegate {
       for destination in settings.destinations {
         found.index.acknowledged[destination] = acknowledged[destination]?[stream] ?? AckSet()
       }
+      if let known = previous?.content.index(of: stream).withLock({ $0.acknowledged }) {
+        found.index.take(known)
+      }
       let limits = StreamLog.Limits(
         segmentBytes: settings.segmentBytes, totalBytes: bytes, reserveBytes: reserve)
       return StreamLog(
         found, epoch: epoch, storage: storage, directory: "\(settings.directory)/\(stream)",
         limits: limits)
     }
-    let reserve = min(JournalSettings.reserveBytes, settings.segmentBytes / 8)
-    events = log(.events, settings.eventsBytes, reserve: reserve)
+    events = log(.events, settings.eventsBytes, reserve: settings.reserveBytes)
     data = log(.data, settings.dataBytes, reserve: 0)
-    journal = Journal(
-      current: epoch, isDurable: storage.isDurable, events: events.shared, data: data.shared,
-      definitionFiles: definitionFiles, currentDefinitions: settings.definitionsDigest)
+    content = JournalContent(
+      current: epoch, edition: (previous?.content.edition ?? 0) + 1, events: events.shared,
+      data: data.shared, definitionFiles: definitionFiles, isInMemory: false)
+    journal =
+      previous?.journal ?? Journal(content, currentDefinitions: settings.definitionsDigest)
     events.delegate = self
     data.delegate = self
-    try tellStart(settings, recovered)
-  }
-
-  // MARK: Opening
-
-  private static func nextEpoch(_ found: DurableRecord.Found) -> (EpochRecord, unreadable: Bool) {
-    if case .payload(let payload) = found, let record = try? EpochRecord(payload) {
-      return (record.beginningNext(), false)
-    }
-    let record = EpochRecord.fresh(store: .random(in: 1 ... .max)).beginningNext()
-    return (record, found != .nothing)
-  }
-
-  private static func recover(
-    _ settings: JournalSettings, _ storage: any Storage, after last: EpochRecord.Ended?
-  ) throws(SystemError) -> [StreamName: RecoveredStream] {
-    var recovered: [StreamName: RecoveredStream] = [:]
-    for stream in StreamName.allCases {
-      recovered[stream] = try RecoveredStream(
-        stream: stream, storage: storage, directory: "\(settings.directory)/\(stream)",
-        segmentBytes: settings.segmentBytes)
-      if last?.last == nil { try recovered[stream]?.saveAgain(storage, of: settings) }
-    }
-    return recovered
-  }
-
-  /// Where the record of epochs is lost, the last ones that can be seen in the streams.
-  private static func newestEpochs(
-    _ recovered: [StreamName: RecoveredStream]
-  ) -> [EpochRecord.Ended] {
-    let newest = recovered.values.compactMap { $0.index.segments.last?.runs.last?.epoch }
-    return Set(newest).sorted { $0.epoch < $1.epoch }
-      .map { EpochRecord.Ended(id: $0, last: nil) }
-  }
-
-  private func tellStart(
-    _ settings: JournalSettings, _ recovered: [StreamName: RecoveredStream]
-  ) throws(JournalError) {
-    let now = clock.now()
-    if let last = record.untold.last, last.last == nil {
-      // Where nothing was kept yet, readings may be missing since the first start.
-      uncleanSince = recovered[.data]?.newestTime ?? recovered[.events]?.oldestTime
-    }
-    let previous = record.untold.map { ended in
-      var last: [StreamName: UInt64] = [:]
-      for stream in StreamName.allCases {
-        let found = journal.index(of: stream).withLock { $0.lastSeq(of: ended.id) }
-        last[stream] = max(found, ended.last?[stream] ?? 0)
-      }
-      return EpochSummary(
-        store: ended.id.store, epoch: ended.id.epoch, last: last, clean: ended.last != nil)
-    }
-    let lost = missingBatches(recovered)
-    let start = Event(
-      time: now, severity: .info, source: "agent",
-      detail: .start(StartDetail(agent: settings.agentVersion, previous: previous)))
     do throws(AppendError) {
-      let gaps = lost.map { Self.damage($0.stream, $0.run, at: now) }
-      try append([start] + Self.findings(recovered, at: now) + gaps)
+      if isInMemory { try leaveDisk() }
+      try tellStart(settings, recovered, previous)
     } catch {
       guard case .storage(let system) = error else {
         throw .storage(SystemError(call: "append", subject: "\(error)", code: 0))
       }
       throw .storage(system)
     }
-    for run in recovered.values.flatMap(\.damage) { journal.noteExplained(run) }
-    for (stream, run) in lost { settle(run, of: stream) }
-    // Told durably: the next start need not say it again.
-    record.untold = []
-    do throws(SystemError) {
-      try recordFile.save(record.encoded())
-    } catch {
-      throw .storage(error)
+    if let previous {
+      postponed = previous.postponed
+      journal.replace(with: content)
     }
+    for run in explained { journal.noteExplained(run) }
   }
 
-  /// Batches that must have been kept and that no file holds: the last ones of an epoch that ended
-  /// in order, and, where a file had to be put aside, what stood before everything else.
-  private func missingBatches(
-    _ recovered: [StreamName: RecoveredStream]
-  ) -> [(stream: StreamName, run: Segment.Run)] {
-    var missing: [(StreamName, Segment.Run)] = []
-    for stream in StreamName.allCases {
-      let index = journal.index(of: stream)
-      for ended in record.untold {
-        let (found, isKnown) = index.withLock {
-          ($0.lastSeq(of: ended.id), $0.isTailKnown(of: ended.id))
-        }
-        guard isKnown, let last = ended.last?[stream], last > found else { continue }
-        missing.append((stream, Segment.Run(epoch: ended.id, seqs: found + 1...last)))
-      }
-      guard recovered[stream]?.putAside.isEmpty == false else { continue }
-      missing += (recovered[stream]?.lost ?? []).flatMap(\.runs).map { (stream, $0) }
-      let firsts = index.withLock { $0.firstSeqs }
-      for (epoch, first) in firsts where first > 1 {
-        missing.append((stream, Segment.Run(epoch: epoch, seqs: 1...first - 1)))
-      }
-    }
-    let destinations = destinations
-    missing = Segment.Run.united(missing)
-    // What every destination has had is missed by nobody.
-    return missing.filter { stream, run in
-      journal.index(of: stream).withLock { index in
-        destinations.contains {
-          index.acknowledged[$0]?.covers(run.epoch, run.seqs) != true
-        }
-      }
-    }
-  }
-
-  /// What recovery found to be broken.
-  private static func findings(
-    _ recovered: [StreamName: RecoveredStream], at now: Timestamp
-  ) -> [Event] {
-    var findings: [Event] = []
-    for stream in StreamName.allCases {
-      guard let found = recovered[stream] else { continue }
-      findings += found.damage.map { damage(stream, $0, at: now) }
-      if found.lost.contains(where: \.isUnknown) {
-        let ever = GapDetail(stream: stream, span: .time(from: 0, to: now.wall), reason: .damaged)
-        findings.append(
-          Event(time: now, severity: .warning, source: "\(stream)", detail: .gap(ever)))
-      }
-      findings += found.putAside.map { name, problem in
-        Event(
-          time: now, severity: .warning, source: "\(stream)",
-          detail: .store(StateDetail(state: "put-aside", reason: "\(name): \(problem)")))
-      }
-    }
-    return findings
-  }
-
-  private static func damage(_ stream: StreamName, _ run: Segment.Run, at now: Timestamp) -> Event {
-    gap(stream, run, reason: .damaged, destinations: [], at: now)
-  }
-
-  private static func gap(
-    _ stream: StreamName, _ run: Segment.Run, reason: GapReason, destinations: [String],
-    at now: Timestamp
-  ) -> Event {
-    let span = GapSpan.batches(
-      store: run.epoch.store, epoch: run.epoch.epoch, from: run.seqs.lowerBound,
-      to: run.seqs.upperBound)
-    return Event(
-      time: now, severity: .warning, source: "\(stream)",
-      detail: .gap(
-        GapDetail(
-          stream: stream, span: span, count: run.seqs.count, reason: reason,
-          destinations: destinations)))
+  /// The last seqs of its epoch.
+  var last: EpochRecord.Last {
+    EpochRecord.Last(events: events.nextSeq - 1, data: data.nextSeq - 1)
   }
 
   // MARK: Appending
@@ -228,11 +118,11 @@ final class JournalStore: EvictionDelegate {
   /// Appends events and makes them durable. What could not be appended is kept for the next call,
   /// so an event is handed over once.
   func append(_ more: [Event]) throws(AppendError) {
-    postponeGivenUp()
     postponed.add(more)
     let taken = postponed.takeAll()
     let all = taken.all(at: clock.now())
-    guard !all.isEmpty else { return }
+    // Something may wait to be written again.
+    guard !all.isEmpty else { return try events.sync() }
     // Appending can postpone more, where beginning a segment evicts one.
     var appended = 0
     do throws(AppendError) {
@@ -257,20 +147,13 @@ final class JournalStore: EvictionDelegate {
     }
   }
 
-  /// Makes the data durable. Where that fails, what was not synced can still be read until a power
-  /// cut; a gap event, appended with the next events, says that it may be missing after one.
+  /// Makes the data durable.
   func commit() throws(AppendError) { try data.sync() }
 
-  /// Whichever call it was that failed: what was appended before and not synced has to be
-  /// explained.
-  private func postponeGivenUp() {
-    let now = clock.now()
-    for log in [events, data] {
-      postponed.add(
-        log.takeGivenUp().map {
-          Self.gap(log.stream, $0, reason: .storeFailed, destinations: [], at: now)
-        })
-    }
+  /// After a fault: writes again what a given-up segment held, if the disk takes it.
+  func mend() throws(AppendError) {
+    try events.sync()
+    try data.sync()
   }
 
   /// Whether data waits for a `commit`.
@@ -278,9 +161,7 @@ final class JournalStore: EvictionDelegate {
 
   private func explainUncleanStop(until time: Timestamp) throws(AppendError) {
     guard let from = uncleanSince else { return }
-    let detail = GapDetail(
-      stream: .data, span: .time(from: from, to: max(from, time.wall)), reason: .uncleanStop)
-    try append([Event(time: time, severity: .warning, source: "data", detail: .gap(detail))])
+    try append([Self.uncleanStop(from: from, to: time.wall, at: time)])
     uncleanSince = nil
   }
 
@@ -289,17 +170,8 @@ final class JournalStore: EvictionDelegate {
     let holes = journal.takeHoles()
     guard !holes.isEmpty else { return }
     let now = clock.now()
-    try append(holes.map { Self.damage($0.stream, $0.run, at: now) })
+    try append(holes.map { Self.gap(Missing($0.stream, $0.run, .damaged), at: now) })
     for hole in holes { settle(hole.run, of: hole.stream) }
-  }
-
-  /// What is explained is nobody's backlog any more, and is not explained again at the next start.
-  private func settle(_ run: Segment.Run, of stream: StreamName) {
-    journal.index(of: stream).withLock { index in
-      for destination in index.acknowledged.keys {
-        index.acknowledged[destination]?.insert(run.epoch, run.seqs)
-      }
-    }
   }
 
   // MARK: Reloading
@@ -311,7 +183,8 @@ final class JournalStore: EvictionDelegate {
     do throws(SystemError) {
       try definitionFiles.keep(change.definitions, as: change.definitionsDigest)
     } catch {
-      throw .storage(error)
+      // In memory they are kept in any case.
+      if content.isDurable { throw .storage(error) }
     }
     journal.use(definitions: change.definitionsDigest)
     try saveCursors()
@@ -325,12 +198,15 @@ final class JournalStore: EvictionDelegate {
         }
       }
     }
-    destinations = change.destinations
+    settings.destinations = change.destinations
+    settings.definitions = change.definitions
   }
 
   // MARK: Cursors and the end
 
   func saveCursors() throws(AppendError) {
+    // They go with what is in memory to the store that is opened later.
+    guard content.isDurable else { return }
     for destination in destinations {
       let sets: [StreamName: AckSet] = [
         .events: events.shared.withLock { $0.acknowledged[destination] } ?? AckSet(),
@@ -360,7 +236,7 @@ final class JournalStore: EvictionDelegate {
   /// The last that is written: nothing may be appended after it.
   func seal() throws(AppendError) {
     try saveCursors()
-    record.last = EpochRecord.Last(events: events.nextSeq - 1, data: data.nextSeq - 1)
+    record.last = last
     do throws(SystemError) {
       try definitionFiles.keepOnly(journal.digestsInUse())
       try recordFile.save(record.encoded())
@@ -377,11 +253,12 @@ final class JournalStore: EvictionDelegate {
     let now = clock.now()
     let stream = segment.header.stream
     let isForAll = needers.count == destinations.count
-    let runs = journal.index(of: stream).withLock { $0.missing(in: segment, by: needers) }
+    let runs = content.index(of: stream).withLock { $0.missing(in: segment, by: needers) }
+    if segment.isInMemory { for run in runs { settle(run, of: stream) } }
     let gaps = runs.map { run in
       Self.gap(
-        stream, run, reason: .evicted, destinations: isForAll ? [] : needers.map(\.description),
-        at: now)
+        stream, run, reason: segment.isInMemory ? .storeFailed : .evicted,
+        destinations: isForAll ? [] : needers.map(\.description), at: now)
     }
     postponed.add(Array(gaps.dropFirst(Self.mostRunsAtOnce)))
     let first = Array(gaps.prefix(Self.mostRunsAtOnce))

@@ -14,9 +14,6 @@ public final class JournalWriter: Sendable {
   /// Acknowledgements that a restart may forget, and then deliver again: at most those of this many
   /// seconds.
   private static let cursorSeconds = 10.0
-  /// A store that failed is tried again after this: often enough that a card which is put back is
-  /// used at once, seldom enough to write no log full.
-  private static let retrySeconds = 1.0
   /// How late whoever waits for a change may notice that it is given up.
   private static let giveUpSeconds = 0.05
 
@@ -31,58 +28,55 @@ public final class JournalWriter: Sendable {
   private let loop: Monitor<WriterLoop?>
   private let progress = Monitor(WriterProgress.running)
   private let change = Monitor(ChangeRequest())
-  private let lock: StoreLock?
 
   /// Opens the store in `settings.directory`, recovers it, and begins an epoch. Blocks while it
-  /// reads.
+  /// reads. Where that can't be done, it begins in memory, tells the observer, and tries again;
+  /// fails only if another agent holds the store.
   public static func open(
     _ settings: JournalSettings, ring: SampleRing, clock: any TimeSource,
     observer: any StoreObserver
   ) throws(JournalError) -> JournalWriter {
-    let storage = DiskStorage()
-    do throws(SystemError) {
-      try storage.createDirectory(settings.directory)
-    } catch {
-      throw .storage(error)
-    }
-    let lock: StoreLock
-    do throws(StoreLockError) {
-      lock = try StoreLock(directory: settings.directory)
-    } catch {
-      throw .lock(error)
-    }
-    return try JournalWriter(
-      settings, storage: storage, lock: lock, ring: ring, clock: clock, observer: observer)
+    try JournalWriter(
+      settings, storage: DiskStorage(), isLocking: true, ring: ring, clock: clock,
+      observer: observer)
   }
 
-  /// A journal in memory, of at most `bytes`, for a board whose disk can't be used: batches are
-  /// delivered and say that they are not durable.
+  /// A journal in memory for good, of at most `bytes`: for measuring what all but the disk costs.
   public static func inMemory(
     _ settings: JournalSettings, bytes: Int, ring: SampleRing, clock: any TimeSource,
     observer: any StoreObserver
   ) throws(JournalError) -> JournalWriter {
     var settings = settings
     settings.segmentBytes = bytes / 8
-    settings.dataBytes = bytes / 2
-    settings.eventsBytes = bytes / 2
+    settings.memoryBytes = bytes
     return try JournalWriter(
-      settings, storage: MemoryStorage(), lock: nil, ring: ring, clock: clock, observer: observer)
+      settings, storage: MemoryStorage(), isLocking: false, ring: ring, clock: clock,
+      observer: observer)
   }
 
   init(
-    _ settings: JournalSettings, storage: any Storage, lock: StoreLock?, ring: SampleRing,
+    _ settings: JournalSettings, storage: any Storage, isLocking: Bool = false, ring: SampleRing,
     clock: any TimeSource, observer: any StoreObserver,
     cursorSeconds: Double = JournalWriter.cursorSeconds
   ) throws(JournalError) {
-    let store = try JournalStore(settings, storage: storage, clock: clock)
+    let access = StoreAccess(
+      storage: storage, directory: settings.directory, isLocking: isLocking)
+    let store: JournalStore
+    var fault: JournalError?
+    do throws(JournalError) {
+      store = try access.open(settings, clock: clock)
+    } catch {
+      // A broken disk must not silence the mine: deliver from memory, and say so.
+      if case .lock(.held) = error { throw error }
+      fault = error
+      store = try JournalStore(settings, storage: MemoryStorage(), clock: clock, isInMemory: true)
+    }
     journal = store.journal
     self.ring = ring
-    self.lock = lock
     loop = Monitor(
       WriterLoop(
-        store: store, ring: ring, clock: clock, observer: observer, boot: settings.boot,
-        commitSeconds: Double(settings.commitMilliseconds) / 1000,
-        cursorSeconds: cursorSeconds, retrySeconds: Self.retrySeconds))
+        store: store, access: access, fault: fault, ring: ring, clock: clock,
+        observer: observer, cursorSeconds: cursorSeconds))
   }
 
   /// Begins to write.

@@ -70,16 +70,16 @@ extension Frame {
   }
 }
 
-extension Segment.Run {
+extension JournalStore.Missing {
   /// The same batches, each named once.
-  static func united(
-    _ runs: [(stream: StreamName, run: Segment.Run)]
-  ) -> [(stream: StreamName, run: Segment.Run)] {
+  static func united(_ all: [Self], _ reason: GapReason) -> [Self] {
     StreamName.allCases.flatMap { stream in
       var set = AckSet()
-      for entry in runs where entry.stream == stream { set.insert(entry.run.epoch, entry.run.seqs) }
+      for missing in all where missing.stream == stream {
+        set.insert(missing.run.epoch, missing.run.seqs)
+      }
       return set.epochs.sorted { $0.key.epoch < $1.key.epoch }.flatMap { epoch, ranges in
-        ranges.map { (stream, Segment.Run(epoch: epoch, seqs: $0)) }
+        ranges.map { Self(stream, Segment.Run(epoch: epoch, seqs: $0), reason) }
       }
     }
   }

@@ -5,7 +5,7 @@ internal import Telemetry
 struct RecoveredStream {
   static let temporarySuffix = ".new"
   static let badSuffix = ".bad"
-  private static let segmentSuffix = ".seg"
+  static let segmentSuffix = ".seg"
   /// Files that could not be read are kept for whoever wants to look, but not without end.
   private static let mostBadFiles = 4
 
@@ -26,7 +26,9 @@ struct RecoveredStream {
   var continuableDevices: [DeviceSchema]?
   /// Holes that were found: seqs that must have been written and can't be read.
   var damage: [Segment.Run] = []
-  /// Files that were put aside, with what was wrong.
+  /// Files that were put aside before.
+  private var badFiles = 0
+  /// Files that have to be put aside, with what was wrong.
   var putAside: [(name: String, problem: String)] = []
   /// What they held.
   var lost: [LostSegment] = []
@@ -38,12 +40,11 @@ struct RecoveredStream {
   /// A stream of which nothing is there.
   init(empty stream: StreamName) { index = StreamIndex(stream: stream) }
 
-  /// Reads the folder. Fails only if it can't be listed; what is broken in it is put aside.
+  /// Reads the folder. Fails only if it can't be listed; what is broken in it is to be put aside.
   init(
     stream: StreamName, storage: any Storage, directory: String, segmentBytes: Int
   ) throws(SystemError) {
     index = StreamIndex(stream: stream)
-    var badFiles = 0
     var unreadable: [[UInt8]] = []
     for name in try storage.list(directory).sorted() {
       let path = directory + "/" + name
@@ -65,18 +66,27 @@ struct RecoveredStream {
         } catch {
           putAside.append((name, "\(error)"))
           unreadable.append(Self.bytes(storage, path, atMost: segmentBytes))
-          badFiles += 1
-          if badFiles <= Self.mostBadFiles {
-            try storage.rename(path, to: path + Self.badSuffix)
-          } else {
-            try storage.remove(path)
-          }
         }
       }
     }
     index.segments.sort { $0.generation < $1.generation }
     lost = unreadable.map { LostSegment($0, beside: index.segments) }
     scanSegments(storage, directory, segmentBytes: segmentBytes)
+  }
+
+  /// Renames what could not be read. Only once the disk has shown that it takes something: one that
+  /// fails as a whole makes every file unreadable.
+  func putAside(_ storage: any Storage, _ directory: String) throws(SystemError) {
+    var badFiles = badFiles
+    for (name, _) in putAside {
+      let path = directory + "/" + name
+      badFiles += 1
+      if badFiles <= Self.mostBadFiles {
+        try storage.rename(path, to: path + Self.badSuffix)
+      } else {
+        try storage.remove(path)
+      }
+    }
   }
 
   private static func bytes(_ storage: any Storage, _ path: String, atMost count: Int) -> [UInt8] {

@@ -18,6 +18,8 @@ struct Segment {
   /// False for a segment that could not be read at the start: what it holds is not known, so
   /// everybody needs it.
   var isKnown = true
+  /// Its file is in memory, because the disk could not be written when it was begun.
+  var isInMemory = false
   /// Readers find frames before this offset: where the next one will be written, or the segment's
   /// length where that was not looked for.
   var end: Int
@@ -42,9 +44,11 @@ struct StreamIndex {
   /// By destination.
   var acknowledged: [DestinationName: AckSet] = [:]
 
-  var end: LogPosition {
+  /// Behind the newest batch.
+  func end(edition: UInt32) -> LogPosition {
     guard let last = segments.last else { return .start }
-    return LogPosition(generation: last.generation, offset: UInt32(last.end))
+    return LogPosition(
+      edition: edition, generation: last.generation, offset: UInt32(last.end))
   }
 
   /// The first segment of this generation or a later one.
@@ -102,11 +106,24 @@ struct StreamIndex {
     return missing.missing(run.epoch, in: run.seqs)
   }
 
-  /// Which segment to use again when there may be no more: the oldest that nobody needs, else the
-  /// oldest. Never the one that is written to.
-  func victim() -> Segment? {
-    let sealed = segments.dropLast()
+  /// Which segment in the same place to use again when there may be no more: the oldest that nobody
+  /// needs, else the oldest. Never the one that is written to.
+  func victim(inMemory: Bool) -> Segment? {
+    let sealed = segments.dropLast().filter { $0.isInMemory == inMemory }
     return sealed.first { needers(of: $0).isEmpty } ?? sealed.first
+  }
+
+  /// A segment was given up after a fault: of `epoch` it counts only what stands before `seq`.
+  mutating func cut(
+    _ generation: UInt64, to end: Int, before seq: UInt64, of epoch: AckSet.EpochID
+  ) {
+    guard let place = segments.lastIndex(where: { $0.generation == generation }) else { return }
+    segments[place].end = end
+    segments[place].runs = segments[place].runs.compactMap { run in
+      guard run.epoch == epoch, run.seqs.upperBound >= seq else { return run }
+      guard run.seqs.lowerBound < seq else { return nil }
+      return Segment.Run(epoch: epoch, seqs: run.seqs.lowerBound...seq - 1)
+    }
   }
 
   /// Forgets a segment that is about to be overwritten, and acknowledgements of epochs that it was
@@ -116,6 +133,21 @@ struct StreamIndex {
     var kept = Set(segments.flatMap { $0.runs.map(\.epoch) })
     kept.insert(current)
     for destination in acknowledged.keys { acknowledged[destination]?.keepOnly(kept) }
+  }
+
+  /// Takes acknowledgements over, of destinations that it knows.
+  mutating func take(_ known: [DestinationName: AckSet]) {
+    for (destination, set) in known { acknowledged[destination]?.formUnion(set) }
+  }
+
+  /// Whether a segment holds all of `run`.
+  func holds(_ run: Segment.Run) -> Bool {
+    segments.contains { segment in
+      segment.runs.contains {
+        $0.epoch == run.epoch && $0.seqs.lowerBound <= run.seqs.lowerBound
+          && $0.seqs.upperBound >= run.seqs.upperBound
+      }
+    }
   }
 
   /// The first seq held of each epoch.
@@ -161,6 +193,8 @@ struct StreamIndex {
 
 /// A stream's index behind its lock: the writer changes it, destinations look things up.
 final class SharedIndex: Sendable {
+  /// Where segments go that the disk does not take.
+  let memory = MemoryStorage()
   private let index: Monitor<StreamIndex>
   private let storage: any Storage
   private let directory: String
@@ -173,7 +207,8 @@ final class SharedIndex: Sendable {
 
   /// Opens a segment's file.
   func open(_ segment: Segment) throws(SystemError) -> any StorageFile {
-    try storage.open(directory + "/" + segment.name, creating: false)
+    let place: any Storage = segment.isInMemory ? memory : storage
+    return try place.open(directory + "/" + segment.name, creating: false)
   }
 
   /// Short and without I/O: the writer waits meanwhile.

@@ -46,23 +46,22 @@ final class StreamLog {
   private(set) var nextSeq: UInt64 = 1
 
   let stream: StreamName
-  private let epoch: AckSet.EpochID
-  private let storage: any Storage
-  private let directory: String
-  private let limits: Limits
+  let epoch: AckSet.EpochID
+  let directory: String
+  /// Where new segments are made.
+  var room: SegmentRoom
   private var active: Segment?
   /// The active segment's file; opened when it is first written to.
   private var activeFile: (any StorageFile)?
-  /// Seqs that were appended and not synced yet.
-  private var unsynced: ClosedRange<UInt64>?
-  /// Seqs that will never be synced, because their segment was given up after a fault.
-  private var givenUp: [ClosedRange<UInt64>] = []
+  /// Behind the last synced frame of the active segment.
+  private var syncedEnd = SegmentHeader.bytes
+  /// What was appended and is not synced yet, in order: at most what one segment holds, because
+  /// another one is begun with a sync.
+  private var unsynced: [UnsyncedBatch] = []
+  /// The segment of what is not synced was given up after a fault.
+  private var isGivenUp = false
   private var dictionary = DeviceDictionary()
-  private var nextGeneration: UInt64
-  /// Files that are zero-filled and hold nothing.
-  private var blanks: [String]
-  private var fileCount: Int
-  private var nextFileNumber: Int
+  var nextGeneration: UInt64
   private var scratch = ByteWriter(capacity: 64 * 1024)
 
   init(
@@ -71,19 +70,18 @@ final class StreamLog {
   ) {
     stream = recovered.index.stream
     self.epoch = epoch
-    self.storage = storage
     self.directory = directory
-    self.limits = limits
+    room = SegmentRoom(
+      storage: storage, limits: limits, blanks: recovered.blanks, fileCount: recovered.fileCount,
+      nextFileNumber: recovered.nextFileNumber)
     shared = SharedIndex(recovered.index, storage: storage, directory: directory)
     nextGeneration = (recovered.index.segments.last?.generation ?? 0) + 1
-    blanks = recovered.blanks
-    fileCount = recovered.fileCount
-    nextFileNumber = recovered.nextFileNumber
     // A segment's header names one store.
     if let devices = recovered.continuableDevices, let last = recovered.index.segments.last,
       last.header.store == epoch.store
     {
       active = last
+      syncedEnd = last.end
       for device in devices { _ = dictionary.add(device) }
     }
   }
@@ -94,6 +92,7 @@ final class StreamLog {
   func append(
     _ samples: ArraySlice<DefinedSample>, context: BatchContext, definitions: UInt32
   ) throws(AppendError) {
+    try rewrite()
     if active?.header.definitions != definitions { try roll(definitions: definitions) }
     try write(definitions: definitions, isReserved: false) { log, writer, seed in
       for sample in samples.lazy.map(\.sample) where log.dictionary.number(of: sample.device) == nil
@@ -108,40 +107,69 @@ final class StreamLog {
           samples, key: log.nextKey, context: context, devices: log.dictionary, to: &writer)
       }
     }
+    unsynced.append(
+      UnsyncedBatch(context: context, body: .samples(samples, definitions: definitions)))
   }
 
   /// Appends a batch of events; `isReserved` for one that explains an eviction.
   func append(
     _ events: ArraySlice<Event>, context: BatchContext, isReserved: Bool = false
   ) throws(AppendError) {
+    // A reserved one comes while the log itself begins a segment.
+    if !isReserved { try rewrite() }
     try write(definitions: 0, isReserved: isReserved) { log, writer, seed in
       Frame.append(to: &writer, seed: seed) { writer in
         BatchCodec.writeEvents(events, key: log.nextKey, context: context, to: &writer)
       }
     }
+    unsynced.append(UnsyncedBatch(context: context, body: .events(events)))
   }
 
   /// Makes all that was appended durable.
   func sync() throws(AppendError) {
+    try rewrite()
     guard hasUnsynced, let activeFile else { return }
     do throws(SystemError) {
       try activeFile.sync()
-      unsynced = nil
+      unsynced.removeAll(keepingCapacity: true)
+      syncedEnd = active?.end ?? syncedEnd
     } catch {
       // After a failed fdatasync the kernel has marked the pages clean: syncing them again would
       // report success for what never reached the disk. Go on in another segment.
-      abandonActive()
+      giveUpActive()
       throw .storage(error)
     }
   }
 
   /// Whether a sync is due.
-  var hasUnsynced: Bool { unsynced != nil }
+  var hasUnsynced: Bool { !unsynced.isEmpty }
 
-  /// Batches that can be read until a power cut and may be missing after it; each is named once.
-  func takeGivenUp() -> [Segment.Run] {
-    defer { givenUp = [] }
-    return givenUp.map { Segment.Run(epoch: epoch, seqs: $0) }
+  /// Appends what a given-up segment held and never synced again, under the same names. What fails
+  /// here is tried again with the next append or sync.
+  private func rewrite() throws(AppendError) {
+    guard isGivenUp else { return }
+    isGivenUp = false
+    let batches = unsynced
+    let resumesAt = nextSeq
+    unsynced = []
+    nextSeq -= UInt64(batches.count)
+    var written = 0
+    do throws(AppendError) {
+      for batch in batches {
+        switch batch.body {
+        case .samples(let samples, let definitions):
+          try append(samples, context: batch.context, definitions: definitions)
+        case .events(let events): try append(events, context: batch.context)
+        }
+        written += 1
+      }
+    } catch {
+      giveUpActive()
+      unsynced += batches[written...]
+      isGivenUp = !unsynced.isEmpty
+      nextSeq = resumesAt
+      throw error
+    }
   }
 
   private var nextKey: BatchKey { BatchKey(epoch: epoch.epoch, seq: nextSeq) }
@@ -159,7 +187,7 @@ final class StreamLog {
       scratch.reset()
       let knownDevices = dictionary.devices.count
       encode(self, &scratch, segment.header.frameSeed)
-      let capacity = limits.segmentBytes - (isReserved ? 0 : limits.reserveBytes)
+      let capacity = room.limits.segmentBytes - (isReserved ? 0 : room.limits.reserveBytes)
       if segment.end + scratch.count <= capacity {
         try put(scratch.bytes, into: segment)
         return
@@ -167,7 +195,7 @@ final class StreamLog {
       // What was encoded is not written here: the dictionary must not say that it was.
       dictionary.truncate(to: knownDevices)
     }
-    let limit = limits.segmentBytes - limits.reserveBytes - SegmentHeader.bytes
+    let limit = room.limits.segmentBytes - room.limits.reserveBytes - SegmentHeader.bytes
     throw .tooLarge(bytes: scratch.count, limit: limit)
   }
 
@@ -175,10 +203,9 @@ final class StreamLog {
     do throws(SystemError) {
       try opened(segment).write(bytes, at: segment.end)
     } catch {
-      abandonActive()
+      giveUpActive()
       throw .storage(error)
     }
-    unsynced = (unsynced?.lowerBound ?? nextSeq)...nextSeq
     active?.end += bytes.count
     active?.note(epoch, nextSeq)
     nextSeq += 1
@@ -195,13 +222,35 @@ final class StreamLog {
     return opened
   }
 
-  /// Lets the next append begin a new segment.
-  private func abandonActive() {
+  /// Whether somebody deleted the file that is written to.
+  var isRemoved: Bool { activeFile?.isRemoved ?? false }
+
+  /// Lets the next append begin a new segment. All was synced.
+  func closeActive() {
     active = nil
     activeFile = nil
-    if let unsynced { givenUp.append(unsynced) }
-    unsynced = nil
     dictionary.removeAll()
+  }
+
+  /// After a fault: what was not synced does not count as being in the segment any more, and goes
+  /// into another one before anything else.
+  private func giveUpActive() {
+    defer { closeActive() }
+    isGivenUp = hasUnsynced
+    guard let active, hasUnsynced else { return }
+    let (generation, end) = (active.generation, syncedEnd)
+    let first = nextSeq - UInt64(unsynced.count)
+    let epoch = epoch
+    shared.withLock { $0.cut(generation, to: end, before: first, of: epoch) }
+  }
+
+  /// From now on new segments are in memory, and so is what was not synced.
+  func leaveDisk(_ limits: Limits) throws(AppendError) {
+    giveUpActive()
+    room = SegmentRoom(
+      storage: shared.memory, isMemory: true, limits: limits, blanks: [], fileCount: 0,
+      nextFileNumber: 1)
+    try rewrite()
   }
 
   // MARK: Segments
@@ -212,101 +261,22 @@ final class StreamLog {
     let header = SegmentHeader(
       stream: stream, generation: nextGeneration, store: epoch.store, epoch: epoch.epoch,
       firstSeq: nextSeq, definitions: definitions)
-    abandonActive()
+    closeActive()
     do throws(SystemError) {
       // Synced before any frame: a frame of the new generation below a header of the old one would
       // look like damage.
       try file.write(header.encoded(), at: 0)
       try file.sync()
     } catch {
-      blanks.append(name)
+      room.blanks.append(name)
       throw .storage(error)
     }
     nextGeneration += 1
-    let segment = Segment(header: header, name: name, runs: [], end: SegmentHeader.bytes)
+    let segment = Segment(
+      header: header, name: name, runs: [], isInMemory: room.isMemory, end: SegmentHeader.bytes)
     active = segment
+    syncedEnd = segment.end
     activeFile = file
     shared.withLock { $0.segments.append(segment) }
-  }
-
-  private func nextFile() throws(AppendError) -> (name: String, file: any StorageFile) {
-    do throws(SystemError) {
-      if let name = blanks.last {
-        let file = try storage.open(directory + "/" + name, creating: false)
-        blanks.removeLast()
-        return (name, file)
-      }
-      let mayGrow = (fileCount + 1) * limits.segmentBytes <= limits.totalBytes
-      if mayGrow || fileCount < JournalSettings.fewestSegments { return try createFile() }
-    } catch {
-      // A full disk is a smaller cap: go on with the room that there is.
-      guard fileCount >= JournalSettings.fewestSegments else { throw .storage(error) }
-    }
-    return try recycle()
-  }
-
-  /// A file of zeros: appending to it later moves no file size and allocates no block, which halves
-  /// what a synced append writes to flash.
-  private func createFile() throws(SystemError) -> (name: String, file: any StorageFile) {
-    let name = RecoveredStream.fileName(nextFileNumber)
-    let path = directory + "/" + name
-    let temporary = path + RecoveredStream.temporarySuffix
-    do throws(SystemError) {
-      let file = try storage.open(temporary, creating: true)
-      try fillWithZeros(file)
-      try storage.rename(temporary, to: path)
-      try storage.syncDirectory(directory)
-      fileCount += 1
-      nextFileNumber += 1
-      return (name, file)
-    } catch {
-      // Half a segment must not take the room that others need.
-      try? storage.remove(temporary)
-      throw error
-    }
-  }
-
-  private func fillWithZeros(_ file: any StorageFile) throws(SystemError) {
-    let zeros = [UInt8](repeating: 0, count: min(limits.segmentBytes, 128 * 1024))
-    var offset = 0
-    while offset < limits.segmentBytes {
-      let count = min(zeros.count, limits.segmentBytes - offset)
-      try file.write(count == zeros.count ? zeros : Array(zeros[..<count]), at: offset)
-      offset += count
-    }
-    try file.sync()
-  }
-
-  /// A segment that could not be read at the start, with what it holds if it can be read now: the
-  /// gap of its eviction has to name that.
-  private func known(_ segment: Segment) -> Segment {
-    guard !segment.isKnown, let file = try? shared.open(segment),
-      let bytes = try? file.read(limits.segmentBytes, at: 0)
-    else { return segment }
-    let scan = bytes.withUnsafeBytes { SegmentScan($0, seed: segment.header.frameSeed) }
-    guard !scan.runs.isEmpty else { return segment }
-    var known = segment
-    known.isKnown = true
-    known.runs = scan.runs.map {
-      Segment.Run(
-        epoch: AckSet.EpochID(store: segment.header.store, epoch: $0.epoch), seqs: $0.seqs)
-    }
-    return known
-  }
-
-  private func recycle() throws(AppendError) -> (name: String, file: any StorageFile) {
-    guard let victim = shared.withLock({ $0.victim() }).map(known) else { throw .noRoom }
-    let needers = shared.withLock { $0.needers(of: victim) }
-    try delegate?.saveCursors()
-    if !needers.isEmpty {
-      try delegate?.explainEviction(of: victim, needers: needers)
-    }
-    do throws(SystemError) {
-      let file = try shared.open(victim)
-      shared.withLock { $0.remove(victim.generation, keeping: epoch) }
-      return (victim.name, file)
-    } catch {
-      throw .storage(error)
-    }
   }
 }

@@ -1,3 +1,4 @@
+internal import Glibc
 internal import LinuxSystem
 internal import Telemetry
 
@@ -10,17 +11,24 @@ struct WriterLoop {
   /// `cursorSeconds`: an agent that never lives that long would else send the same for ever.
   static let firstCursorSeconds = 1.0
 
-  let store: JournalStore
+  /// A fault that is no outage, such as of the cursors alone, is looked at again after this.
+  private static let retrySeconds = 1.0
+
+  private(set) var store: JournalStore
+  private let access: StoreAccess
   let ring: SampleRing
   let clock: any TimeSource
   let observer: any StoreObserver
   let commitSeconds: Double
   let cursorSeconds: Double
-  let retrySeconds: Double
   private var watch: ClockWatch
   private var commitDue: ContinuousClock.Instant?
   private var cursorsDue: ContinuousClock.Instant
   private var cursorWaitSeconds: Double
+  /// While it lasts everything goes to memory.
+  private var outage = StoreOutage()
+  /// Why, in the system's words.
+  private var outageFault: String?
   /// Samples that the store has not taken yet. Nothing more leaves the ring meanwhile, so the
   /// ring's bound holds for all.
   private var held: [DefinedSample] = []
@@ -28,20 +36,26 @@ struct WriterLoop {
   /// Why the cursors could not be saved the last time; it holds until they can.
   private var cursorFault: String?
 
+  /// `fault` is what kept the store from being opened on the disk.
   init(
-    store: JournalStore, ring: SampleRing, clock: any TimeSource, observer: any StoreObserver,
-    boot: BootID, commitSeconds: Double, cursorSeconds: Double, retrySeconds: Double
+    store: JournalStore, access: StoreAccess, fault: JournalError?, ring: SampleRing,
+    clock: any TimeSource, observer: any StoreObserver, cursorSeconds: Double
   ) {
     self.store = store
+    self.access = access
     self.ring = ring
     self.clock = clock
     self.observer = observer
-    self.commitSeconds = commitSeconds
+    commitSeconds = Double(store.settings.commitMilliseconds) / 1000
     self.cursorSeconds = cursorSeconds
-    self.retrySeconds = retrySeconds
-    watch = ClockWatch(boot: boot)
+    watch = ClockWatch(boot: store.settings.boot)
     cursorWaitSeconds = min(Self.firstCursorSeconds, cursorSeconds)
     cursorsDue = .now + .seconds(cursorWaitSeconds)
+    if let fault {
+      outage.failed(at: .now)
+      outageFault = "\(fault)"
+      change(to: outageFault)
+    }
   }
 
   /// Until the ring says stop and the epoch is sealed.
@@ -53,9 +67,10 @@ struct WriterLoop {
     let turn = Int64(cursorSeconds * 1000) + Self.diskStallMilliseconds
     while true {
       heartbeat.turn(nextWithin: turn)
-      if !held.isEmpty { ring.waitForStop(atMost: retrySeconds) }
+      if !held.isEmpty { ring.waitForStop(atMost: Self.retrySeconds) }
       let content = takeTurn(atMost: secondsToNextDuty())
       apply(changes)
+      if let retryAt = outage.retryAt, retryAt <= .now { comeBack() }
       if let reason = content.stopReason {
         let isComplete = flush(reason: reason)
         progress.update { $0 = max($0, .flushed) }
@@ -77,7 +92,7 @@ struct WriterLoop {
   }
 
   private func secondsToNextDuty() -> Double {
-    let next = min(commitDue ?? cursorsDue, cursorsDue)
+    let next = min(commitDue ?? cursorsDue, cursorsDue, outage.retryAt ?? cursorsDue)
     return max(0, (next - .now) / .seconds(1))
   }
 
@@ -99,23 +114,63 @@ struct WriterLoop {
         commitDue = nil
         try store.commit()
       }
-      saveCursorsWhenDue()
+      try saveCursorsWhenDue()
       if let error = store.journal.takeReadFailure() { throw .storage(error) }
-      change(to: cursorFault)
+      change(to: outageFault ?? cursorFault)
     } catch {
-      change(to: "\(error)")
       // What was due still is: without a pause the loop would spin while there is nothing to hold.
-      let retry = ContinuousClock.now + .seconds(retrySeconds)
+      let retry = ContinuousClock.now + .seconds(Self.retrySeconds)
       cursorsDue = max(cursorsDue, retry)
       commitDue = commitDue.map { max($0, retry) }
+      if !outage.isOn { mend(error) }
+      change(to: outageFault ?? "\(error)")
+      areReadersAwake = false
     }
     if !areReadersAwake { store.journal.wakeReaders() }
   }
 
+  /// After a fault: another segment may do. Where it does not, the store goes on in memory.
+  private mutating func mend(_ error: AppendError) {
+    do throws(AppendError) {
+      if store.isRemoved || !access.isStanding { throw error }
+      try store.mend()
+      try store.append([])
+      try appendHeld()
+    } catch {
+      if case .tooLarge = error { return }
+      outageFault = "\(error)"
+      outage.failed(at: .now)
+      try? store.leaveDisk()
+      try? store.append([])
+      try? appendHeld()
+    }
+  }
+
+  /// Tries to open the store on the disk again.
+  private mutating func comeBack() {
+    do throws(JournalError) {
+      try? store.mend()
+      store = try access.open(store.settings, clock: clock, continuing: store)
+    } catch {
+      outage.failed(at: .now)
+      outageFault = "\(error)"
+      change(to: outageFault)
+      return
+    }
+    outage.ended(at: .now)
+    outageFault = nil
+    cursorFault = nil
+    cursorsDue = .now
+    store.journal.wakeReaders()
+  }
+
   /// Batches may go on into files that are open while nothing new can be made beside them, on a
   /// full disk or in a directory that somebody deleted.
-  private mutating func saveCursorsWhenDue() {
+  private mutating func saveCursorsWhenDue() throws(AppendError) {
     guard cursorsDue <= .now else { return }
+    if !outage.isOn, store.isRemoved || !access.isStanding {
+      throw .storage(SystemError(call: "open", subject: store.settings.directory, code: ENOENT))
+    }
     defer { cursorsDue = .now + .seconds(cursorWaitSeconds) }
     guard store.journal.takeNewAcknowledgements() || cursorFault != nil else { return }
     cursorWaitSeconds = min(2 * cursorWaitSeconds, cursorSeconds)
@@ -124,6 +179,8 @@ struct WriterLoop {
       cursorFault = nil
     } catch {
       cursorFault = "\(error)"
+      // The directory is gone, or files in it: what is appended goes into the void.
+      if case .storage(let system) = error, system.code == ENOENT { throw error }
     }
   }
 
@@ -181,6 +238,7 @@ struct WriterLoop {
   /// event, and the epoch is not marked as ended in order.
   private mutating func flush(reason: String) -> Bool {
     // While the store failed, samples stayed in the ring.
+    if outage.isOn { comeBack() }
     let rest = ring.take(atMost: 0)
     round(SampleRing.Content(samples: rest.samples, events: rest.events, overruns: rest.overruns))
     do throws(AppendError) {
@@ -193,7 +251,7 @@ struct WriterLoop {
         ])
       }
       try store.close(reason: reason)
-      return held.isEmpty
+      return held.isEmpty && !outage.isOn
     } catch {
       observer.store(changedTo: "\(error)")
       return false

@@ -21,10 +21,12 @@ public enum StoreLockError: Error, Sendable, Hashable, CustomStringConvertible {
 /// One agent a store: a lock that the kernel drops with the process, however it ends.
 public final class StoreLock: Sendable {
   private let descriptor: Int32
+  private let path: String
 
   /// Locks the store in `directory`, which has to be there.
   public init(directory: String) throws(StoreLockError) {
     let path = directory + "/lock"
+    self.path = path
     do throws(SystemError) {
       descriptor = try systemCall("open", on: path) {
         open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0o640)
@@ -48,6 +50,14 @@ public final class StoreLock: Sendable {
   }
 
   deinit { close(descriptor) }
+
+  /// Whether the locked file still has its name: where the store was deleted and made anew, another
+  /// agent could lock the new one.
+  public var isStanding: Bool {
+    var (held, named) = (stat(), stat())
+    return fstat(descriptor, &held) == 0 && stat(path, &named) == 0
+      && held.st_ino == named.st_ino && held.st_dev == named.st_dev
+  }
 
   private static func readPID(_ descriptor: Int32) -> Int? {
     var buffer = [UInt8](repeating: 0, count: 16)

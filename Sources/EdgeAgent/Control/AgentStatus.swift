@@ -199,7 +199,8 @@ final class AgentStatus: ControlResponder {
       json.member("bytes", journal.usedBytes(of: stream))
       // A store in memory has a cap of its own.
       let cap = stream == .events ? storage.eventBytes : storage.dataBytes
-      json.member("cap", journal.isDurable ? cap : Int64(Agent.memoryStoreBytes / 2))
+      json.member(
+        "cap", journal.isDurable ? cap : Int64(JournalSettings.memoryBytes(for: stream)))
       if let newest = journal.newest(of: stream) {
         json.key("newest")
         json.beginObject()

@@ -23,9 +23,6 @@ enum AgentError: Error, CustomStringConvertible {
 /// The running parts: field side, journal, destinations. One direction: buses put into the ring,
 /// the writer takes from it, destinations read the journal. The main thread's alone.
 final class Agent {
-  /// What RAM a store that can't use its disk may take: minutes of a mine's data, on boards that
-  /// have 256 MiB.
-  static let memoryStoreBytes = 8 << 20
   /// An orderly stop takes at most 2 s in all, also on a board that is busy. When each step is over
   /// at the latest, in seconds since the stop began; time that one leaves is the next one's.
   private static let busStopSeconds = 0.4
@@ -247,14 +244,7 @@ final class Agent {
     do throws(JournalError) {
       return try JournalWriter.open(settings, ring: ring, clock: clock, observer: board)
     } catch {
-      if case .lock(let held) = error, case .held = held { throw .storeHeld(held) }
-      // A broken disk must not silence the mine: deliver from memory, and say so.
-      board.store(changedTo: "\(error)")
-    }
-    do throws(JournalError) {
-      return try JournalWriter.inMemory(
-        settings, bytes: memoryStoreBytes, ring: ring, clock: clock, observer: board)
-    } catch {
+      if case .lock(let held) = error { throw .storeHeld(held) }
       throw .system(SystemError(call: "open", subject: "\(error)", code: ENOMEM))
     }
   }
