@@ -79,6 +79,11 @@ extension JournalStore {
     for missing in lost { settle(missing.run, of: missing.stream) }
     // Told durably: the next start need not say it again.
     record.untold = []
+    record.told = (record.told + epochs.map(EpochRecord.Ended.init)).filter { ended in
+      StreamName.allCases.contains { stream in
+        content.index(of: stream).withLock { $0.lastSeq(of: ended.id) > 0 }
+      }
+    }.suffix(EpochRecord.mostTold)
     do throws(SystemError) {
       try recordFile.save(record.encoded())
     } catch {
@@ -100,6 +105,15 @@ extension JournalStore {
           ($0.lastSeq(of: ended.id), $0.isTailKnown(of: ended.id))
         }
         guard isKnown, let last = ended.last?[stream], last > found else { continue }
+        let run = Segment.Run(epoch: ended.id, seqs: found + 1...last)
+        missing.append(Missing(stream, run, .damaged))
+      }
+      for ended in record.told {
+        let (found, isKnown) = index.withLock {
+          ($0.lastSeq(of: ended.id), $0.isTailKnown(of: ended.id))
+        }
+        // An epoch that is not there at all was evicted, or everybody has it.
+        guard isKnown, found > 0, let last = ended.last?[stream], last > found else { continue }
         let run = Segment.Run(epoch: ended.id, seqs: found + 1...last)
         missing.append(Missing(stream, run, .damaged))
       }
