@@ -119,7 +119,7 @@ enum BatchCodec {
   }
 
   static func readKey(_ reader: inout ByteReader) throws(MalformedBytes) -> BatchKey {
-    BatchKey(epoch: UInt32(truncatingIfNeeded: try reader.varint()), seq: try reader.varint())
+    BatchKey(epoch: UInt32(truncatingIfNeeded: try reader.varint()), seq: try reader.ordinal())
   }
 
   static func readContext(_ reader: inout ByteReader) throws(MalformedBytes) -> BatchContext {

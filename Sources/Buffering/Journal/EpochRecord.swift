@@ -91,7 +91,7 @@ struct EpochRecord: Hashable {
 
   private static func readLast(_ reader: inout ByteReader) throws(MalformedBytes) -> Last? {
     guard try reader.fixed(UInt8.self) != 0 else { return nil }
-    return Last(events: try reader.varint(), data: try reader.varint())
+    return Last(events: try reader.ordinal(), data: try reader.ordinal())
   }
 
   private static func readEnded(_ reader: inout ByteReader) throws(MalformedBytes) -> [Ended] {
@@ -117,6 +117,9 @@ struct EpochRecord: Hashable {
       var record = EpochRecord(
         store: try reader.fixed(UInt64.self), epoch: try reader.fixed(UInt32.self),
         last: try Self.readLast(&reader), untold: [])
+      guard record.epoch < UInt32.max else {
+        throw MalformedBytes(description: "epoch \(record.epoch), after which there is none")
+      }
       record.untold = try Self.readEnded(&reader)
       // Earlier versions wrote no more.
       if reader.remaining > 0 { record.told = try Self.readEnded(&reader) }

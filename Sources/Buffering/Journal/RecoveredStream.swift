@@ -205,6 +205,6 @@ struct RecoveredStream {
       case .data: (try? BatchCodec.readSamples(&reader, devices: devices))?.map(\.monotonic)
       case .events: (try? BatchCodec.readEvents(&reader))?.map(\.monotonic)
       }
-    return (monotonic ?? []).map { $0 + context.offset }
+    return (monotonic ?? []).map { $0 &+ context.offset }
   }
 }

@@ -176,6 +176,11 @@ struct Ledger {
     _ destination: DestinationName, readable: Set<BatchIdentity>, running: Key.Running,
     allowing allowed: Set<String>
   ) {
+    if let wrong = committed.first(where: {
+      !(told[$0.key]?[$0.seq] ?? []).isSubset(of: allowed)
+    }) {
+      problems.append("\(wrong) is told to be lost, and was not")
+    }
     var highest: [Key: UInt64] = ends.mapValues(\.last)
     for identity in published.keys {
       highest[identity.key] = max(highest[identity.key] ?? 0, identity.seq)
