@@ -96,8 +96,8 @@ struct ByteReader {
     throw short("a number of at most 10 bytes")
   }
 
-  /// A number that only ever grows by one, such as a seq: one that can't have been reached is damage,
-  /// and the next one must not overflow.
+  /// A number that only ever grows by one, such as a seq: one that can't have been reached is
+  /// damage, and the next one must not overflow.
   mutating func ordinal() throws(MalformedBytes) -> UInt64 { try ordinal(varint()) }
 
   /// The same in 8 bytes.
