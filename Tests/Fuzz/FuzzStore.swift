@@ -106,6 +106,7 @@ private func exercise(_ storage: MemoryStorage) throws {
   }
 }
 
+/// One input: 0 always, or the end of the process.
 @_cdecl("LLVMFuzzerTestOneInput")
 public func fuzz(_ start: UnsafePointer<UInt8>?, _ count: Int) -> CInt {
   let input = Array(UnsafeBufferPointer(start: start, count: count))

@@ -68,7 +68,7 @@ struct EveryPowerCutTests {
         let problems = Self.goOn(Exercise(moment.exercise, on: disk, isNewBoot: true))
         #expect(
           problems.isEmpty,
-          "seed \(seed), call \(moment.number) (\(moment.change.call) \(moment.change.path)), \(cut)"
+          "seed \(seed), \(moment.number): \(moment.change.call) \(moment.change.path), \(cut)"
         )
       }
     }
