@@ -120,7 +120,8 @@ let package = Package(
     .testTarget(
       name: "MineSimulatorTests",
       dependencies: [
-        "MineSimulator", "Telemetry", "LinuxSystem", "ConfigurationFile", "CModbus", "TestSupport",
+        "MineSimulator", "Telemetry", "LinuxSystem", "ConfigurationFile", "Buffering", "CModbus",
+        "TestSupport",
       ]),
     .testTarget(
       name: "EdgeReceiveTests",

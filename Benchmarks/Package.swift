@@ -19,6 +19,8 @@ let package = Package(
     .executable(name: "bench-floor", targets: ["Floor"]),
     // What single steps of the agent cost.
     .executable(name: "bench-micro", targets: ["Micro"]),
+    // What the store makes of a disk.
+    .executable(name: "bench-store", targets: ["StoreBench"]),
   ],
   // Named, because the name of a checkout's folder is anybody's.
   dependencies: [.package(name: "edge-agent", path: "..")],
@@ -32,6 +34,14 @@ let package = Package(
       name: "Floor", dependencies: ["Recording"], cSettings: cStrict,
       linkerSettings: [.linkedLibrary("modbus"), .linkedLibrary("mosquitto")]),
     .target(name: "Recording", cSettings: cStrict),
+
+    // The store on a disk.
+    .target(
+      name: "CStoreFloor", cSettings: cStrict, linkerSettings: [.linkedLibrary("sqlite3")]),
+    .executableTarget(
+      name: "StoreBench",
+      dependencies: ["CStoreFloor", .product(name: "EdgeModules", package: "edge-agent")],
+      swiftSettings: strict),
 
     // The micro benchmarks.
     .target(name: "CAllocations", cSettings: cStrict),

@@ -27,9 +27,12 @@ class Program:
     """A process of the run's own."""
 
     def __init__(
-        self, command: Sequence[str | Path], log: Path, environment: dict[str, str] | None = None
+        self, command: Sequence[str | Path], log: Path, environment: dict[str, str] | None = None,
+        descriptors: Sequence[int] = (), has_own_group: bool = False,
     ):
-        """Starts `command`; what it writes is appended to `log`."""
+        """Starts `command`, which gets `descriptors`; what it writes is appended to `log`. One that
+        has processes of its own gets a group for them, so that none outlives `kill`."""
+        self._has_own_group = has_own_group
         self.name = Path(command[0]).name
         self.log = log
         with open(log, "ab") as output:
@@ -42,6 +45,8 @@ class Program:
                 stderr=output,
                 env={**os.environ, **(environment or {})},
                 preexec_fn=_end_with_parent,
+                pass_fds=descriptors,
+                process_group=0 if has_own_group else None,
             )
 
     @property
@@ -83,6 +88,8 @@ class Program:
 
     def kill(self) -> None:
         """Ends it as kill -9 does; returns when it is gone."""
+        if self._has_own_group and self.is_running:
+            os.killpg(self.pid, signal.SIGKILL)
         self.send(signal.SIGKILL)
         self._process.wait()
 

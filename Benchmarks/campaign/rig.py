@@ -40,10 +40,10 @@ devices:
 _AGENT = """\
 gateway: {{ id: gw-campaign, mine: "520201000123", region: "520201", name: campaign }}
 storage:
-  directory: {directory}/store
+  directory: {store}
   data: {{ size: 256MiB, commit: {commit:g}s }}
   events: {{ size: 16MiB }}
-control: {{ socket: {directory}/control.sock }}
+control: {{ socket: {socket} }}
 uplinks:
   province: {{ url: mqtt://127.0.0.1:{port}, client-id: campaign, history: {{ rate: unlimited }} }}
 """
@@ -66,10 +66,15 @@ log_type subscribe
 class Rig:
     """Parts in one directory. Used as a context: in the end no process is left."""
 
-    def __init__(self, setting: Setting, scenario: str, stations: int, linked: bool = False):
-        """`scenario` is the simulator's; with `linked` the agent reaches the broker over a link."""
+    def __init__(
+        self, setting: Setting, scenario: str, stations: int, linked: bool = False,
+        commit: float = COMMIT,
+    ):
+        """`scenario` is the simulator's; with `linked` the agent reaches the broker over a link;
+        `commit`, in seconds, is the agent's."""
         self.setting = setting
         self.directory = setting.directory
+        self._store, self._socket = self._places()
         self.patience = 15 + 2 * setting.slack
         self.broker_port = free_ports()
         self._scenario = self._write("scenario.yaml", scenario)
@@ -80,11 +85,14 @@ class Rig:
         self.agent: Program | None = None
         self._others: list[Program] = []
         self.link = Link(free_ports(), self.broker_port) if linked else None
+        self._stations = stations
         self._station_ports = free_ports(stations)
         port = self.link.port if self.link else self.broker_port
-        head = _AGENT.format(directory=self.directory, commit=COMMIT, port=port)
+        head = _AGENT.format(store=self._store, socket=self._socket, commit=commit, port=port)
         self.configuration = self._write("agent.yaml", head + self._field_side())
         self.starts = 0
+
+    _truth_options: tuple[str, ...] = ()
 
     def __enter__(self) -> "Rig":
         return self
@@ -95,6 +103,10 @@ class Rig:
                 part.kill()
         if self.link:
             self.link.close()
+
+    def _places(self) -> tuple[Path, Path]:
+        """Where the agent's store and its control socket are."""
+        return self.directory / "store", self.directory / "control.sock"
 
     def _write(self, name: str, text: str) -> Path:
         path = self.directory / name
@@ -119,11 +131,11 @@ class Rig:
         self.start_broker()
         receiver = self._start_other(
             "edge-receive", "--url", f"mqtt://127.0.0.1:{self.broker_port}",
-            "--store", self._received,
+            "--store", self.received,
         )
         self._receiver = receiver
         self._simulator = self._start_other(
-            "mine-simulator", "run", self._scenario, "--truth", self._truth,
+            "mine-simulator", "run", self._scenario, "--truth", self.truth,
             "--ports-from", str(self._station_ports),
         )
         self.start_agent()
@@ -214,15 +226,17 @@ class Rig:
     # What was received
 
     @property
-    def _received(self) -> Path:
+    def received(self) -> Path:
+        """The receiver's store."""
         return self.directory / "received.sqlite"
 
     @property
-    def _truth(self) -> Path:
+    def truth(self) -> Path:
+        """What the simulator served."""
         return self.directory / "served.jsonl"
 
     def _query(self, words: str, *values) -> list[tuple]:
-        base = sqlite3.connect(f"file:{self._received}?mode=ro", uri=True, timeout=10)
+        base = sqlite3.connect(f"file:{self.received}?mode=ro", uri=True, timeout=10)
         try:
             return base.execute(words, values).fetchall()
         finally:
@@ -259,13 +273,15 @@ class Rig:
 
     def _destination(self) -> dict:
         """What the agent says of its destination; nothing if it can't say."""
-        words = [self._program("edge-agent"), "status", "--json"]
-        words += ["--socket", str(self.directory / "control.sock")]
+        words = [self._program("edge-agent"), "status", "--json", "--socket", self._socket]
         try:
-            result = subprocess.run(words, capture_output=True, text=True, timeout=30)
-            return json.loads(result.stdout)["destinations"][0]
+            return json.loads(self._output(words))["destinations"][0]
         except (subprocess.TimeoutExpired, json.JSONDecodeError, KeyError, IndexError):
             return {}
+
+    def _output(self, words: list) -> str:
+        """What a program prints that asks the agent."""
+        return subprocess.run(words, capture_output=True, text=True, timeout=30).stdout
 
     @property
     def is_connected(self) -> bool:
@@ -321,8 +337,8 @@ class Rig:
         return self._account()
 
     def _account(self) -> Account:
-        words = [self._program("edge-receive"), "--store", self._received, "--verify"]
-        words += ["--truth", self._truth, "--json"]
+        words = [self._program("edge-receive"), "--store", self.received, "--verify"]
+        words += ["--truth", self.truth, *self._truth_options, "--json"]
         with open(self.directory / "account.json", "wb") as output:
             result = subprocess.run(words, stdout=output, stderr=subprocess.PIPE, timeout=3600)
         try:

@@ -15,7 +15,9 @@ struct EdgeAgentCommand: ParsableCommand {
     commandName: "edge-agent",
     abstract: "Reads a mine's devices, keeps every reading, and delivers it over MQTT.",
     version: productVersion,
-    subcommands: [RunCommand.self, CheckCommand.self, StatusCommand.self])
+    subcommands: [
+      RunCommand.self, CheckCommand.self, StatusCommand.self, JournalCommand.self,
+    ])
 }
 
 /// The agent's version, as in CHANGELOG.md.
@@ -25,6 +27,10 @@ let productVersion = "0.1.0"
 enum ExitStatus {
   /// The configuration is wrong: a restart won't help.
   static let configuration = ExitCode(78)
+  /// There is no store.
+  static let noStore = ExitCode(66)
+  /// Standard output can't be written.
+  static let outputFailed = ExitCode(74)
   /// No agent answers.
   static let notRunning = ExitCode(69)
   /// Another agent holds the store.

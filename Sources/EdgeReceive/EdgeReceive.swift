@@ -13,7 +13,8 @@ struct EdgeReceiveCommand: ParsableCommand {
     usage: """
       edge-receive --url mqtt[s]://HOST[:PORT] --store FILE [--topic FILTER] [--client-id ID] \
       [--ca-file FILE] [--certificate-file FILE --key-file FILE] [--table] [--seconds N]
-      edge-receive --store FILE --verify [--truth FILE] [--since UNIXMS]... [--json]
+      edge-receive --store FILE --verify [--truth FILE [--wall-time]] \
+      [--since UNIXMS]... [--json]
       """,
     discussion: """
       Receiving, it prints 'ready' once subscribed and goes on until SIGTERM or SIGINT. Its \
@@ -73,6 +74,13 @@ struct EdgeReceiveCommand: ParsableCommand {
   @Option(help: "The ground truth of mine-simulator, to compare value by value.")
   var truth: String?
 
+  @Flag(
+    help: """
+      Compare with the truth by the wall clock: the simulator ran on another machine than the \
+      agent, both synchronised.
+      """)
+  var wallTime = false
+
   @Option(
     parsing: .singleValue,
     help: "A moment (Unix ms); tells how long after it the first fresh sample came. Repeatable.")
@@ -92,8 +100,8 @@ struct EdgeReceiveCommand: ParsableCommand {
       }
     } else {
       guard let url else { throw ValidationError("--url or --verify is expected") }
-      guard truth == nil, since.isEmpty, !json else {
-        throw ValidationError("--truth, --since and --json need --verify")
+      guard truth == nil, !wallTime, since.isEmpty, !json else {
+        throw ValidationError("--truth, --wall-time, --since and --json need --verify")
       }
       try validateSecurity(of: url)
       if let seconds, seconds < 1 || seconds > Self.longestSeconds {
@@ -160,15 +168,16 @@ struct EdgeReceiveCommand: ParsableCommand {
   }
 
   private func account() throws {
-    var account = Account(Account.Options(since: since, keepsValues: truth != nil))
+    var account = Account(
+      Account.Options(since: since, keepsValues: truth != nil, comparesWallTime: wallTime))
     try MessageStore(path: store, creates: false).forEachMessage { account.add($0) }
-    let report = account.report(truth: try truth.map(Self.truth))
+    let report = account.report(truth: try truth.map(servedTruth))
     Terminal.write(json ? report.json + [UInt8(ascii: "\n")] : Array(report.text.utf8))
     guard report.isComplete else { throw ExitCode(1) }
   }
 
-  private static func truth(inFile path: String) throws(SystemError) -> Truth {
-    var truth = Truth()
+  private func servedTruth(inFile path: String) throws(SystemError) -> Truth {
+    var truth = Truth(comparesWallTime: wallTime)
     try LineReader.read(path) { line, number, isCut in
       // A simulator that was killed may leave half a line.
       if !isCut, !line.isEmpty { truth.add(line: line, number: number) }

@@ -27,6 +27,9 @@ public struct SystemError: Error, Sendable, Hashable, CustomStringConvertible {
     }
   }
 
+  /// Whether it says that there is no such file.
+  public var isAbsence: Bool { code == ENOENT }
+
   /// Call, subject and reason in one line.
   public var description: String {
     subject.isEmpty ? "\(call): \(reason)" : "\(call) \(subject): \(reason)"

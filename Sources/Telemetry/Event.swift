@@ -137,6 +137,14 @@ public enum GapSpan: Sendable, Hashable {
   case batches(store: UInt64, epoch: UInt32, from: UInt64, to: UInt64)
   /// Wall time in Unix milliseconds, both ends included.
   case time(from: Int64, to: Int64)
+
+  /// From one moment to another of the same boot. Both are told by what the wall clock was believed
+  /// to be at the later one: it may have been set in between, by years or back.
+  public static func time(from first: Timestamp, to last: Timestamp) -> GapSpan {
+    let offset = first.monotonic <= last.monotonic ? last.offset : first.offset
+    let (start, end) = (first.monotonic + offset, last.monotonic + offset)
+    return .time(from: min(start, end), to: max(start, end))
+  }
 }
 
 /// A hole in a stream, explained.

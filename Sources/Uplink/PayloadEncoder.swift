@@ -31,7 +31,7 @@ public struct PayloadEncoder {
     json.member("seq", batch.identity.seq)
     json.member("boot", batch.boot.description)
     json.member("offset", batch.offset)
-    json.member("clock", batch.clock.rawValue)
+    json.member("clock", batch.isCorrected ? "corrected" : batch.clock.rawValue)
     if batch.identity.stream == .data {
       json.member("points", hexadecimal(UInt64(batch.definitions), digits: 8))
     }

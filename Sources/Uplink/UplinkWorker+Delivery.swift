@@ -194,8 +194,11 @@ extension UplinkWorker {
     }
     var payload = head.payload ?? []
     if head.payload == nil {
-      payload = encoder.encode(head.batch)
-      lanes[lane.stream]?.keep(payload, isHistory: lane.isHistory)
+      let batch = log.dated(head.batch)
+      payload = encoder.encode(batch)
+      // Its times may become known while it waits.
+      let isFinal = batch.clock == .synced || batch.isCorrected
+      if isFinal { lanes[lane.stream]?.keep(payload, isHistory: lane.isHistory) }
     }
     let step = publish(
       MQTTMessage(topic: topics.batches(lane), payload: payload),

@@ -197,8 +197,10 @@ extension UplinkWorker {
 
   private func sayGoodbye() {
     guard let connection else { return }
+    // One that is older than the last `online` is void: the clock may have been set back.
+    let since = max(connectingSince, uplink.clock.now().wall)
     let message = MQTTMessage(
-      topic: topics.state, payload: state(isOnline: false, since: uplink.clock.now().wall),
+      topic: topics.state, payload: state(isOnline: false, since: since),
       isRetained: true)
     // Outside the window: nothing follows it.
     do { farewell = try connection.publish(message) } catch { lost(ConnectionLoss(error)) }

@@ -58,4 +58,23 @@ struct ReaderRaceTests {
     #expect(last > 100 && last == test.newestSeq)
     #expect(test.journal.takeHoles().isEmpty)
   }
+
+  @Test("What builds on a batch that can't be had for a moment is not taken for damaged")
+  func passingReadFailure() throws {
+    var generator = SeededGenerator(seed: 12)
+    let disk = SimulatedDisk()
+    let test = try StoreUnderTest(disk)
+    let reader = test.journal.reader(of: .data, for: StoreUnderTest.province, from: .start)
+    try test.append(10, using: &generator)
+    while reader.next(before: nil) != nil {}
+    try test.append(5, using: &generator)
+    disk.fail(.read, code: 5, lasting: true)
+    #expect(reader.next(before: nil) == nil)
+    disk.heal()
+    #expect(test.journal.takeReadFailure() != nil)
+    try test.append(100, using: &generator)
+    while reader.next(before: nil) != nil {}
+    #expect(test.journal.takeHoles().isEmpty)
+    #expect(test.seqs == Array(1...115))
+  }
 }

@@ -102,7 +102,7 @@ struct RecyclingTests {
     let disk = SimulatedDisk()
     let first = try StoreUnderTest(disk, StoreUnderTest.settings(segments: 60))
     try first.append(3000, using: &generator)
-    #expect(first.journal.index(of: .data).withLock { $0.segments.count } > 10)
+    #expect(first.journal.index(of: .data).withLock { $0.segments.count } > 6)
     #expect(first.batches(.data).count == 3000)
     // Two streams, the record of epochs and the cursors of one destination.
     #expect(disk.openFiles <= 6)

@@ -7,7 +7,7 @@ import Testing
 
 @Suite("Frames of a segment that was used before")
 struct StaleFrameTests {
-  static let segmentBytes = 1 << 20
+  static let segmentBytes = 1 << 18
 
   static var settings: JournalSettings {
     var settings = StoreUnderTest.settings(segments: 2, segmentBytes: segmentBytes)
@@ -21,8 +21,11 @@ struct StaleFrameTests {
     let test = try StoreUnderTest(storage, Self.settings)
     let device = DeviceSchema(name: "contacts", points: (0..<16).map { "d\($0)" })
     var seq: UInt64 = 0
+    var generator = SeededGenerator(seed: 1)
     while test.journal.end(of: .data).generation < generation {
-      let samples = (0..<64).map { _ in test.sample(0, of: device) }
+      let samples = (0..<64).map { _ in
+        test.sample(.random(in: 0...(.max), using: &generator), of: device)
+      }
       var appended = 0
       try test.store.append(samples, appended: &appended)
       seq += 1
@@ -38,7 +41,7 @@ struct StaleFrameTests {
     let header = try #require(try SegmentHeader.decode(Array(bytes[..<SegmentHeader.bytes])))
     var scan: SegmentScan?
     let duration = ContinuousClock().measure {
-      scan = bytes.withUnsafeBytes { SegmentScan($0, seed: header.frameSeed) }
+      scan = bytes.withUnsafeBytes { SegmentScan($0, header) }
     }
     #expect((scan?.end ?? 0) > Self.segmentBytes * 9 / 10)
     return duration

@@ -110,13 +110,15 @@ struct WriterTests {
   func overrun() throws {
     let ring = SampleRing(limits: SampleRing.Limits(points: 10, events: 5))
     for index in 0..<25 { ring.accept(defined(index)) }
-    let last = clock.now().wall
+    let last = clock.now()
     let content = ring.take(atMost: 0)
     #expect(content.samples.count == 10)
-    #expect(content.samples.last?.sample.time.wall == last)
+    #expect(content.samples.last?.sample.time == last)
     #expect(
       content.overruns[.data]
-        == SampleRing.Overrun(stream: .data, count: 15, from: last - 24_000, to: last - 10_000))
+        == SampleRing.Overrun(
+          stream: .data, count: 15, first: last.advanced(by: -24_000),
+          last: last.advanced(by: -10_000)))
     #expect(ring.take(atMost: 0).isIdle)
   }
 

@@ -1,3 +1,5 @@
+import Buffering
+import LinuxSystem
 import TestSupport
 import Testing
 
@@ -41,6 +43,23 @@ struct AgentPlanTests {
         "WARNING: the shortest period is 100 ms; the bus can't keep it (110 % load)"))
   }
 
+  @Test("The time of the machine is told, and what it means that it has no clock of its own")
+  func time() throws {
+    let configuration = try Fixtures.load(try Fixtures.bytes("valid/minimal.yaml"))
+    let without = AgentPlan(
+      configuration, time: TimeState(clock: .unsynced, realTimeClocks: []))
+    #expect(
+      without.text.contains(
+        "\nclock of this machine: not synchronised, no real-time clock: after a power cut the date "
+          + "is wrong until the network tells it\n"))
+    #expect(
+      without.json.contains(#""clock":{"state":"unsynced","real-time-clocks":[]}"#))
+    let clock = RealTimeClock(name: "rtc0", hasSetSystemClock: true)
+    let with = AgentPlan(configuration, time: TimeState(clock: .synced, realTimeClocks: [clock]))
+    #expect(with.text.contains("\nclock of this machine: synchronised, real-time clock rtc0\n"))
+    #expect(with.json.contains(#""clock":{"state":"synced","real-time-clocks":["rtc0"]}"#))
+  }
+
   @Test("An IPv6 address stands in brackets, so that its port can be told from it")
   func brackets() throws {
     let plan = AgentPlan(
@@ -54,5 +73,39 @@ struct AgentPlanTests {
     #expect(plan.text.contains("destination province: mqtt://[2001:db8::7]:8883,"))
     #expect(plan.json.contains(#""brokers":["mqtt://[2001:db8::7]:8883"]"#))
     #expect(plan.text.contains("bus b: tcp [2001:db8::1]:502,"))
+  }
+
+  @Test(
+    "What the store's sizes buy: days, flash, and a warning where they don't fit")
+  func store() throws {
+    let points = (0..<16).map { "p\($0): { holding: \(2 * $0), type: float32, unit: \"%CH4\" }" }
+    let all = points.joined(separator: ", ")
+    let devices = (1...16).map {
+      "  d\($0): { bus: b, unit: \($0), every: 1s, points: { \(all) } }\n"
+    }
+    let configuration = try Fixtures.load(
+      text: """
+        gateway: { id: gw-1, mine: "0520", region: "520201" }
+        storage: { data: { size: 1GiB, commit: 5s }, events: { size: 64MiB } }
+        uplinks: { province: { url: mqtt://broker.example } }
+        buses: { b: { tcp: { host: 10.0.0.1 } } }
+        devices:
+
+        """ + devices.joined())
+    let plan = AgentPlan(configuration, roomBytes: 1 << 30)
+    #expect(plan.store.valuesPerSecond == 256)
+    // The issue's aim: a week of 256 float points in 1 GiB.
+    #expect(try #require(plan.store.days) > 7)
+    let forecast = plan.store.forecast
+    #expect(forecast.commitSeconds == 5 && forecast.destinations == 1)
+    #expect(forecast.bytesPerSecond == StoreForecast.bytesPerSecond(values: 256, samples: 16))
+    #expect(plan.text.contains("  256 values/s planned, "))
+    #expect(plan.text.contains("what was read in 5 s, and only what no destination has\n"))
+    #expect(
+      plan.text.contains(
+        "WARNING: data and events take up to 1.1 GiB; the file system has 1 GiB for them\n"))
+    #expect(plan.json.contains("\"fits\":false"))
+    let roomy = AgentPlan(configuration, roomBytes: 2 << 30)
+    #expect(!roomy.text.contains("WARNING") && roomy.json.contains("\"fits\":true"))
   }
 }

@@ -47,7 +47,13 @@ struct ProgramTests {
       let result = try ChildProcess.run(
         Programs.agent, arguments + ["--configuration", path],
         environment: ["EDGE_AGENT_BOARDS": Self.boards])
-      #expect(result.output == text(of: "\(Self.fixtures)/valid/contract.plan.\(golden)"))
+      // What the machine knows of the time is its own.
+      let plan = result.output.replacing(
+        /clock of this machine: (not )?synchronised, .*\n/, with: ""
+      )
+      .replacing(/"clock":{"state":"(un)?synced","real-time-clocks":\[[^\]]*\]},/, with: "")
+      #expect(plan != result.output)
+      #expect(plan == text(of: "\(Self.fixtures)/valid/contract.plan.\(golden)"))
       #expect(result.errors == "")
       #expect(result.status == 0)
     }

@@ -225,6 +225,28 @@ import Testing
     #expect(report.dating == AccountReport.Dating(synced: 1, redated: 2, undated: 2))
   }
 
+  @Test("A gap by time follows the clock that its boot learnt later, where that clock showed it")
+  func redatedGap() {
+    var unsynced = mine
+    unsynced.clock = "unsynced"
+    unsynced.offset = 0
+    let clock = mine.event(
+      4, "clock",
+      ",\"to\":\"synced\",\"boot\":\"\(mine.boot)\",\"offset\":\(mine.offset),\"step\":0",
+      mono: 2500)
+    func timeGap(_ seq: Int, from: Int64) -> ArrivedMessage {
+      unsynced.event(
+        seq, "gap",
+        ",\"stream\":\"data\",\"from\":\(from),\"to\":2000,\"reason\":\"overrun\"", mono: 2100)
+    }
+    let report = report([mine.start(), timeGap(2, from: 1000), timeGap(3, from: -5), clock])
+    #expect(
+      report.timeGaps.map(\.time) == [
+        mine.offset + 1000...mine.offset + 2000, -5...mine.offset + 2000,
+      ])
+    #expect(report.malformed == [])
+  }
+
   @Test("The same epoch from two boots is a cloned card, and both are held")
   func clonedCard() {
     var clone = mine

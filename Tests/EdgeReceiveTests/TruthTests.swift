@@ -33,6 +33,27 @@ import TestSupport
     #expect((result.lostCount, result.inventedCount) == (0, 0))
   }
 
+  @Test("The truth of another machine is compared by the wall clock")
+  func otherMachine() {
+    // Its monotonic clock began an hour earlier.
+    let served = [995, 1990].map { (mono: Int64) in
+      """
+      {"time":\(mono + HandMade.wall),"mono":\(mono + 3_600_000),"device":"return-air",\
+      "values":{"ch4":0.1}}
+      """
+    }
+    for (comparesWallTime, found) in [(true, 2), (false, 0)] {
+      var truth = Truth(comparesWallTime: comparesWallTime)
+      for (index, line) in served.enumerated() { truth.add(line: line.utf8, number: index + 1) }
+      var account = Account(
+        Account.Options(keepsValues: true, comparesWallTime: comparesWallTime))
+      for message in [mine.start(), mine.live(1, "0.1"), mine.live(2, "0.1")] {
+        account.add(message)
+      }
+      #expect(account.report(truth: truth).truth?.delivered == found)
+    }
+  }
+
   @Test("One more served value is lost, with its point and time")
   func lost() throws {
     let lines = [line(995, "0.1"), line(1400, "0.15"), line(1990, "0.2")]

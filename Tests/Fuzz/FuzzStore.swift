@@ -9,7 +9,7 @@ import Telemetry
 enum Target: UInt8, CaseIterable {
   /// A segment file of the stream, as it is.
   case data, events
-  /// Bodies of frames, each with its length before it, in a segment that is whole otherwise: past
+  /// Bodies of frames, each with its kind and length before it, in a segment that is whole otherwise: past
   /// the checksums, where decoding begins.
   case dataBodies, eventBodies
   /// One of the two files of a record, as it is.
@@ -46,10 +46,14 @@ private func put(bodies: ArraySlice<UInt8>, of stream: StreamName, into storage:
   var writer = ByteWriter()
   writer.raw(header.encoded())
   var rest = bodies
-  while let length = rest.popFirst(), length > 0, !rest.isEmpty {
+  var key = header.frameSeed
+  while let kind = rest.popFirst(), let length = rest.popFirst(), length > 0, !rest.isEmpty {
+    let kind = Frame.Kind(rawValue: kind % 3 + 1) ?? .key
     let body = rest.prefix(Int(length))
     rest = rest.dropFirst(Int(length))
-    Frame.append(to: &writer, seed: header.frameSeed) { $0.raw(body) }
+    let seed = kind == .delta ? key : header.frameSeed
+    let checksum = Frame.append(kind, to: &writer, seed: seed) { $0.raw(body) }
+    if kind == .key { key = checksum }
   }
   guard writer.count <= segmentBytes else { return }
   writer.raw([UInt8](repeating: 0, count: segmentBytes - writer.count))
@@ -168,10 +172,13 @@ private func seedBodies(
     }
     seed = [target == .data ? Target.dataBodies.rawValue : Target.eventBodies.rawValue]
     bytes.withUnsafeBytes { bytes in
+      var finder = FrameFinder(header)
       var offset = SegmentHeader.bytes
-      while let frame = SegmentScan.nextFrame(bytes, from: offset, seed: header.frameSeed) {
-        if frame.body.count < 256 { seed += [UInt8(frame.body.count)] + bytes[frame.body] }
-        offset = frame.end
+      while let (frame, start) = finder.next(bytes, from: offset) {
+        if frame.body.count < 256 {
+          seed += [frame.kind.rawValue - 1, UInt8(frame.body.count)] + bytes[frame.body]
+        }
+        offset = start + frame.bytes
       }
     }
   case .epoch, .cursor:

@@ -47,6 +47,7 @@ public final class SimulatedDisk: Storage {
     var failedCalls = 0
     var firstFailed: String?
     var isUndisturbed = false
+    var capacity = Int.max
   }
 
   fileprivate let state = Monitor(State())
@@ -103,6 +104,15 @@ public final class SimulatedDisk: Storage {
   /// ends it.
   public func observe(_ observer: (@Sendable (Change) -> Void)?) {
     state.withLock { $0.observer = observer }
+  }
+
+  /// Lets the disk have room for so many bytes of files and no more.
+  public func limit(to capacity: Int) { state.withLock { $0.capacity = capacity } }
+
+  /// What may still be written.
+  public func freeBytes(_ directory: String) -> Int {
+    let (files, capacity) = state.withLock { (Array($0.tree.names.values), $0.capacity) }
+    return capacity == .max ? .max : max(0, capacity - files.reduce(0) { $0 + $1.bytes.count })
   }
 
   /// How often a call was made.
@@ -286,6 +296,10 @@ private final class Descriptor: StorageFile {
       // What a write that failed has done is anybody's guess: here, the first half of it.
       file.write(Array(change.bytes.prefix(change.bytes.count / 2)), at: offset)
       throw error
+    }
+    let growth = max(0, offset + bytes.count - file.bytes.count)
+    guard growth == 0 || growth <= disk.freeBytes(path) else {
+      throw SystemError(call: "write", subject: path, code: ENOSPC)
     }
     file.write(change.bytes, at: offset)
   }

@@ -10,6 +10,8 @@ final class MemoryLog: BatchLog {
     var acknowledgements: [BatchIdentity: Int] = [:]
     var definitions: [UInt32: [UInt8]] = [:]
     var wakers: [EventFD] = []
+    /// What the boot has learnt of its clock.
+    var learntOffset: Int64?
   }
 
   let store: UInt64 = 0x9f2c_61d0_7be4_a835
@@ -53,6 +55,18 @@ final class MemoryLog: BatchLog {
         identity: identity, boot: boot, offset: time.offset, clock: time.clock,
         definitions: definitions, isDurable: true, body: body))
     return identity
+  }
+
+  func learn(offset: Int64) { state.withLock { $0.learntOffset = offset } }
+
+  func dated(_ batch: Batch) -> Batch {
+    guard batch.clock == .unsynced, let offset = state.withLock({ $0.learntOffset }) else {
+      return batch
+    }
+    var dated = batch
+    dated.offset = offset
+    dated.isCorrected = true
+    return dated
   }
 
   func define(_ digest: UInt32, _ payload: String?) {

@@ -31,6 +31,26 @@ struct UplinkTests {
     #expect(Set(late.messages.map(\.topic)) == ["m/state", "m/points/b1946ac9", "m/health"])
   }
 
+  @Test("A backlog that was read before the clock was set goes out with the time that was learnt")
+  func corrected() throws {
+    let broker = try Broker()
+    let receiver = try Receiver(on: broker)
+    let destination = try Destination(ports: [broker.port])
+    destination.clock.state = .unsynced
+    destination.clock.stepWallClock(by: -destination.clock.now().wall)
+    let read = destination.clock.now()
+    destination.append(.data)
+    destination.clock.state = .synced
+    destination.log.learn(offset: read.offset + 1_795_219_200_000)
+    try destination.start()
+    try destination.waitUntilDelivered()
+    try receiver.wait(for: "the batch") { $0.contains(where: \.isBatch) }
+    let text = try #require(receiver.messages.first(where: \.isBatch)?.text)
+    #expect(text.contains(#""clock":"corrected""#))
+    #expect(text.contains("\"offset\":\(read.offset + 1_795_219_200_000)"))
+    #expect(text.contains(#""time":17952192"#))
+  }
+
   @Test("After an outage events and values of now come at once, and the backlog beside them")
   func liveBeforeBacklog() throws {
     let broker = try Broker(starts: false)

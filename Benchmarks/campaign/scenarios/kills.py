@@ -91,12 +91,12 @@ class Kills:
         """Plays one kill; returns the time in which values may be missing, Unix ms."""
         start = time.monotonic()
         if is_away != was_away:
-            _sleep_until(start + kill.change)
+            sleep_until(start + kill.change)
             if is_away:
                 rig.stop_broker()
             else:
                 rig.start_broker()
-        _sleep_until(start + kill.after)
+        sleep_until(start + kill.after)
         rig.check_agent()
         killed = time.time_ns() // 1_000_000
         rig.agent.kill()
@@ -120,14 +120,7 @@ class Kills:
         account: Account, kills: int, windows: list[tuple[int, int]], slack: float = 0
     ) -> list[str]:
         """Why the account is not complete."""
-        problems = list(account.problems)
-        for gap in account.gaps:
-            beyond = uncovered((gap.begin, gap.end), windows)
-            if beyond:
-                problems.append(
-                    f"a gap of {gap.stream} ({gap.reason}) from {gap.begin} to {gap.end} reaches "
-                    f"{beyond} ms beyond the commit windows of the kills"
-                )
+        problems = list(account.problems) + uncovered_gaps(account, windows, "kills")
         # What each bus had been answered and had not appended yet: an answer each, and what came
         # while a slow disk kept the store waiting.
         most = kills * STATIONS * POINTS * int(1 + slack / EVERY)
@@ -139,7 +132,22 @@ class Kills:
         return problems
 
 
-def _sleep_until(moment: float) -> None:
+def uncovered_gaps(
+    account: Account, windows: list[tuple[int, int]], what: str
+) -> list[str]:
+    """Gaps that name a time in which nothing may be missing."""
+    problems = []
+    for gap in account.gaps:
+        beyond = uncovered((gap.begin, gap.end), windows)
+        if beyond:
+            problems.append(
+                f"a gap of {gap.stream} ({gap.reason}) from {gap.begin} to {gap.end} reaches "
+                f"{beyond} ms beyond the commit windows of the {what}"
+            )
+    return problems
+
+
+def sleep_until(moment: float) -> None:
     time.sleep(max(0.0, moment - time.monotonic()))
 
 

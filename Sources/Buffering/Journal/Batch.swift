@@ -84,6 +84,9 @@ public struct Batch: Sendable, Hashable {
   public var offset: Int64
   /// Whether the wall clock was synchronised for all of the batch.
   public var clock: ClockState
+  /// Whether `offset` is what the boot learnt after the batch was read, in place of what it
+  /// believed then.
+  public var isCorrected = false
   /// Digest of the point definitions that its points refer to; 0 in the events stream.
   public var definitions: UInt32
   /// False when the store has failed and the batch exists in memory only.

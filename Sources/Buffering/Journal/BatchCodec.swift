@@ -21,59 +21,43 @@ struct DeviceDictionary {
   /// By number.
   private(set) var devices: [DeviceSchema] = []
   private var numbers: [DeviceSchema: Int] = [:]
+  /// The same for the objects in `devices`, which nobody else can become while they are there: most
+  /// samples of a device name the same one, and a name takes longer to hash.
+  private var numbersOfObjects: [ObjectIdentifier: Int] = [:]
 
-  func number(of device: DeviceSchema) -> Int? { numbers[device] }
+  func number(of device: DeviceSchema) -> Int? {
+    numbersOfObjects[ObjectIdentifier(device)] ?? numbers[device]
+  }
 
   /// Gives the device the next number.
   mutating func add(_ device: DeviceSchema) -> Int {
     numbers[device] = devices.count
+    numbersOfObjects[ObjectIdentifier(device)] = devices.count
     devices.append(device)
     return devices.count - 1
   }
 
   /// Forgets the devices that were added last.
   mutating func truncate(to count: Int) {
-    while devices.count > count { numbers[devices.removeLast()] = nil }
-  }
-
-  mutating func removeAll() {
-    devices.removeAll()
-    numbers.removeAll()
+    while devices.count > count {
+      let device = devices.removeLast()
+      numbers[device] = nil
+      numbersOfObjects[ObjectIdentifier(device)] = nil
+    }
   }
 }
 
-/// The bodies of frames. FORMAT version 1.
+/// The bodies of frames, as far as they do not build on others.
 enum BatchCodec {
   private static let syncedFlag: UInt8 = 1
 
   // MARK: Writing
 
   static func writeDevice(_ device: DeviceSchema, number: Int, to writer: inout ByteWriter) {
-    writer.fixed(Frame.Kind.device.rawValue)
     writer.varint(UInt64(number))
     writer.string(device.name)
     writer.varint(UInt64(device.points.count))
     for point in device.points { writer.string(point) }
-  }
-
-  /// `devices` must hold every device of the samples.
-  static func writeSamples(
-    _ samples: ArraySlice<DefinedSample>, key: BatchKey, context: BatchContext,
-    devices: DeviceDictionary,
-    to writer: inout ByteWriter
-  ) {
-    writeStart(key, context, count: samples.count, to: &writer)
-    var previous: Int64 = 0
-    for sample in samples.lazy.map(\.sample) {
-      writer.varint(UInt64(devices.number(of: sample.device) ?? 0))
-      writer.zigzag(sample.time.monotonic - previous)
-      previous = sample.time.monotonic
-      writer.varint(UInt64(sample.outcomes.count))
-      for outcome in sample.outcomes {
-        writer.varint(UInt64(outcome.point))
-        write(outcome.outcome, to: &writer)
-      }
-    }
   }
 
   static func writeEvents(
@@ -94,10 +78,10 @@ enum BatchCodec {
     }
   }
 
-  private static func writeStart(
+  /// What a batch that needs no other begins with; `count` items follow.
+  static func writeStart(
     _ key: BatchKey, _ context: BatchContext, count: Int, to writer: inout ByteWriter
   ) {
-    writer.fixed(Frame.Kind.batch.rawValue)
     writer.varint(UInt64(key.epoch))
     writer.varint(key.seq)
     writer.fixed(context.boot.rawValue)
@@ -128,6 +112,7 @@ enum BatchCodec {
       clock: try reader.fixed(UInt8.self) & syncedFlag != 0 ? .synced : .unsynced)
   }
 
+  /// The samples of a batch of format version 1.
   static func readSamples(
     _ reader: inout ByteReader, devices: [DeviceSchema?]
   ) throws(MalformedBytes) -> [StoredSample] {

@@ -95,6 +95,9 @@ public protocol BatchLog: Sendable {
   func summary(of stream: StreamName, for destination: DestinationName) -> StreamSummary
   /// The payloads of `points/<digest>` that batches in the log refer to.
   func definitions() -> [UInt32: [UInt8]]
+  /// A batch that was read from it with the times that are known by now: samples from before their
+  /// boot learnt the time are dated anew.
+  func dated(_ batch: Batch) -> Batch
   /// Wakes `descriptor` after every append.
   func wake(_ descriptor: EventFD)
 }
@@ -102,4 +105,7 @@ public protocol BatchLog: Sendable {
 extension BatchLog {
   /// A log that is never opened anew.
   public var edition: UInt32 { 0 }
+
+  /// Batches as they were appended.
+  public func dated(_ batch: Batch) -> Batch { batch }
 }

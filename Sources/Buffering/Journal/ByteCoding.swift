@@ -49,6 +49,35 @@ struct ByteWriter {
     while bytes.count % alignment != 0 { bytes.append(0) }
   }
 
+  /// Appends `count` bytes to be overwritten.
+  mutating func space(_ count: Int) {
+    bytes.append(contentsOf: repeatElement(0, count: count))
+  }
+
+  /// Takes bytes out; what follows them moves up.
+  mutating func remove(_ count: Int, at offset: Int) {
+    bytes.removeSubrange(offset..<offset + count)
+  }
+
+  /// Appends what `body` writes into room for `most` bytes, of which it says how many it used.
+  /// A check of the room for each byte would cost more than the coding.
+  mutating func append<Result>(
+    most: Int, _ body: (UnsafeMutableRawBufferPointer) -> (used: Int, Result)
+  ) -> Result {
+    let start = bytes.count
+    space(most)
+    let (used, result) = bytes.withUnsafeMutableBytes { bytes in
+      body(UnsafeMutableRawBufferPointer(rebasing: bytes[start...]))
+    }
+    bytes.removeLast(most - used)
+    return result
+  }
+
+  /// Sets bits of a byte that was written.
+  mutating func set(_ bits: UInt8, at offset: Int) { bytes[offset] |= bits }
+
+  mutating func overwrite(_ byte: UInt8, at offset: Int) { bytes[offset] = byte }
+
   mutating func overwrite(_ number: UInt32, at offset: Int) {
     withUnsafeBytes(of: number.littleEndian) { source in
       for (index, byte) in source.enumerated() { bytes[offset + index] = byte }
@@ -113,6 +142,22 @@ struct ByteReader {
   mutating func zigzag() throws(MalformedBytes) -> Int64 {
     let number = try varint()
     return Int64(bitPattern: number >> 1) ^ -Int64(bitPattern: number & 1)
+  }
+
+  /// An unsigned number of `count` bytes, at most 8.
+  mutating func integer(bytes count: Int) throws(MalformedBytes) -> UInt64 {
+    guard remaining >= count else { throw short("\(count) bytes") }
+    var number: UInt64 = 0
+    for index in 0..<count { number |= UInt64(bytes[offset + index]) << UInt64(8 * index) }
+    offset += count
+    return number
+  }
+
+  /// The next `count` bytes.
+  mutating func bytes(_ count: Int) throws(MalformedBytes) -> UnsafeRawBufferPointer {
+    guard count <= remaining else { throw short("\(count) more bytes") }
+    defer { offset += count }
+    return UnsafeRawBufferPointer(rebasing: bytes[offset..<offset + count])
   }
 
   /// A count of things of which each takes at least a byte, so that damage can't ask for gigabytes.

@@ -11,6 +11,9 @@ struct DurableRecord {
   /// one that grows by a byte the file system's journal too, 28 KiB on ext4 (measured).
   private static let pageBytes = 4096
 
+  /// What the names of its two files end with.
+  static let suffixes = [".0", ".1"]
+
   private let storage: any Storage
   private let paths: [String]
   private var number: UInt64 = 0
@@ -28,7 +31,7 @@ struct DurableRecord {
   /// A record whose two files are `path`.0 and `path`.1.
   init(storage: any Storage, path: String) {
     self.storage = storage
-    paths = [path + ".0", path + ".1"]
+    paths = Self.suffixes.map { path + $0 }
   }
 
   /// Reads the newer whole copy.
@@ -36,7 +39,14 @@ struct DurableRecord {
     var newest: (number: UInt64, payload: [UInt8])?
     var exists = false
     for path in paths {
-      guard let file = try? storage.open(path, creating: false) else { continue }
+      let file: any StorageFile
+      do throws(SystemError) {
+        file = try storage.open(path, creating: false)
+      } catch {
+        // What is there and can't be opened is not nothing.
+        if !error.isAbsence { exists = true }
+        continue
+      }
       exists = true
       guard let copy = try? Self.read(file) else { continue }
       if copy.number >= newest?.number ?? 0 { newest = copy }

@@ -22,6 +22,11 @@ public final class Journal: BatchLog {
 
   private let held: Monitor<JournalContent>
   private let currentEdition: Atomic<UInt32>
+  /// What the writer says of destinations that are not configured any more.
+  let removals = Monitor<[RemovedDestination]>([])
+  /// What is known of the clocks of this boot and of earlier ones.
+  let clocks = Monitor(ClockHistory())
+  let boot: BootID
   /// Those that new batches refer to, or may still: a reload's old ones are on their way for a
   /// while.
   private let currentDefinitions: Monitor<Set<UInt32>>
@@ -29,9 +34,10 @@ public final class Journal: BatchLog {
   private let notes = Monitor(Notes())
   private let hasNewAcknowledgements = Atomic(false)
 
-  init(_ content: JournalContent, currentDefinitions: UInt32) {
+  init(_ content: JournalContent, boot: BootID, currentDefinitions: UInt32) {
     held = Monitor(content)
     currentEdition = Atomic(content.edition)
+    self.boot = boot
     self.currentDefinitions = Monitor([currentDefinitions])
   }
 
@@ -81,7 +87,7 @@ public final class Journal: BatchLog {
     var summary = counts(of: stream, for: destination)
     if summary.unsent > 0 {
       let oldest = reader(of: stream, for: destination, from: .start).next(before: nil)
-      summary.oldestUnsent = oldest?.batch.newestTime
+      summary.oldestUnsent = oldest.map { dated($0.batch).newestTime }
     }
     return summary
   }

@@ -16,12 +16,20 @@ final class JournalReader: BatchReader {
 
   private var segment: Segment?
   private var file: (any StorageFile)?
-  private var devices: [DeviceSchema?] = []
+  /// Both have seen all of the segment's frames before `position`.
+  private var finder: FrameFinder?
+  private var decoder: BatchDecoder?
+  /// Whether frames of the segment could not be had for now: what builds on them can't be read
+  /// either, and is no more known to be damaged than they are.
+  private var isBlind = false
   /// Bytes of the segment from `chunkStart` on.
   private var chunk: [UInt8] = []
   private var chunkStart = 0
   /// The batch that should come next if nothing is missing.
   private var expected: (epoch: UInt32, seq: UInt64)?
+
+  /// A hole that may go on.
+  private var hole: Segment.Run?
 
   init(
     journal: Journal, content: JournalContent, stream: StreamName, destination: DestinationName,
@@ -38,13 +46,14 @@ final class JournalReader: BatchReader {
   func next(before limit: LogPosition?) -> (batch: Batch, start: LogPosition)? {
     // The files may be another store's by now.
     guard journal.edition == edition else { return nil }
+    defer { tellHole() }
     while let segment = currentSegment() {
       let readable = readableEnd(of: segment)
       while Int(position.offset) < readable {
         if let limit, position >= limit { return nil }
-        guard let (body, start) = nextFrame(in: segment, readable: readable) else { break }
+        guard let (frame, start) = nextFrame(in: segment, readable: readable) else { break }
         if let limit, start >= limit { return nil }
-        if let batch = take(body, of: segment) {
+        if let batch = take(frame, of: segment) {
           // Recycled while it was being read: what the bytes say may be half old, half new.
           guard journal.edition == edition,
             shared.withLock({ $0.contains(segment.generation) })
@@ -90,15 +99,17 @@ final class JournalReader: BatchReader {
   private func open(_ found: Segment) {
     segment = found
     file = nil
-    devices = []
+    finder = FrameFinder(found.header)
+    decoder = BatchDecoder(found.header)
+    isBlind = false
     chunk = []
     expected = (found.header.epoch, found.header.firstSeq)
     let target = found.generation == position.generation ? Int(position.offset) : 0
     position = place(generation: found.generation, offset: UInt32(SegmentHeader.bytes))
     while Int(position.offset) < target,
-      let (body, _) = nextFrame(in: found, readable: target)
+      let (frame, _) = nextFrame(in: found, readable: target)
     {
-      _ = take(body, of: found, isSkipping: true)
+      _ = take(frame, of: found, isSkipping: true)
     }
     position.offset = UInt32(max(target, SegmentHeader.bytes))
   }
@@ -140,30 +151,36 @@ final class JournalReader: BatchReader {
   /// `readable`, with `position` moved there.
   private func nextFrame(
     in segment: Segment, readable: Int
-  ) -> (body: ArraySlice<UInt8>, start: LogPosition)? {
-    let seed = segment.header.frameSeed
+  ) -> (frame: Frame.Found, start: LogPosition)? {
     var offset = Int(position.offset)
-    while offset + Frame.headerBytes <= readable {
-      guard fill(segment, from: offset, count: Frame.headerBytes, readable: readable) else { break }
-      var reading = readFrame(at: offset, seed: seed)
+    while offset + Frame.fewestBytes <= readable {
+      guard fill(segment, from: offset, count: Frame.fewestBytes, readable: readable) else { break }
+      var reading = readFrame(at: offset)
       if case .needs(let count) = reading, offset + count <= readable,
         fill(segment, from: offset, count: count, readable: readable)
       {
-        reading = readFrame(at: offset, seed: seed)
+        reading = readFrame(at: offset)
       }
-      if case .frame(let body, let count) = reading {
-        position.offset = UInt32(offset + count)
+      if case .frame(let frame) = reading {
+        position.offset = UInt32(offset + frame.bytes)
         let start = place(generation: segment.generation, offset: UInt32(offset))
-        return (chunk[body], start)
+        return (frame, start)
       }
-      offset += Frame.alignment
+      offset = candidate(after: offset)
     }
     position.offset = UInt32(readable)
     return nil
   }
 
-  private func readFrame(at offset: Int, seed: UInt32) -> Frame.Reading {
-    chunk.withUnsafeBytes { Frame.read($0, at: offset - chunkStart, seed: seed) }
+  private func readFrame(at offset: Int) -> Frame.Reading {
+    chunk.withUnsafeBytes { finder?.read($0, at: offset - chunkStart) ?? .invalid }
+  }
+
+  private func candidate(after offset: Int) -> Int {
+    chunk.withUnsafeBytes { bytes in
+      chunkStart
+        + (finder?.candidate(after: offset - chunkStart, in: bytes) ?? bytes.count)
+    }
   }
 
   /// Makes sure that `count` bytes from `offset` on are at hand.
@@ -173,19 +190,34 @@ final class JournalReader: BatchReader {
     // A read that failed once is tried once more; flash controllers have bad moments.
     for isLast in [false, true] {
       do throws(SystemError) {
-        chunk = try opened(segment).read(size, at: offset)
-        chunkStart = offset
+        try read(size, of: segment, at: offset)
         return chunk.count >= count
       } catch {
         file = nil
+        chunk.removeAll(keepingCapacity: true)
         guard isLast else { continue }
         journal.noteReadFailure(error)
         // What can't be read now is not known to be damaged: it stays unacknowledged, and the next
         // connection looks again.
         expected = nil
+        isBlind = true
       }
     }
     return false
+  }
+
+  /// Into the memory of the chunk before: a destination that keeps up reads each batch by itself.
+  private func read(
+    _ size: Int, of segment: Segment, at offset: Int
+  ) throws(SystemError) {
+    let file = try opened(segment)
+    chunk.removeAll(keepingCapacity: true)
+    chunk.append(contentsOf: repeatElement(0, count: size))
+    chunkStart = offset
+    let result = chunk.withUnsafeMutableBytes { buffer in
+      Result { () throws(SystemError) in try file.read(into: buffer, at: offset) }
+    }
+    chunk.removeLast(size - (try result.get()))
   }
 
   private func opened(_ segment: Segment) throws(SystemError) -> any StorageFile {
@@ -195,34 +227,29 @@ final class JournalReader: BatchReader {
     return opened
   }
 
-  /// What a frame's body holds; `nil` for one that is no batch for this destination.
+  /// What a frame in `chunk` holds; `nil` for one that is no batch for this destination. A batch
+  /// that is passed over is read all the same: what follows builds on it.
   private func take(
-    _ body: ArraySlice<UInt8>, of segment: Segment, isSkipping: Bool = false
+    _ frame: Frame.Found, of segment: Segment, isSkipping: Bool = false
   ) -> Batch? {
-    body.withUnsafeBytes { bytes in
-      var reader = ByteReader(bytes)
-      switch Frame.Kind(rawValue: (try? reader.fixed(UInt8.self)) ?? 0) {
-      case .device:
-        if let entry = try? BatchCodec.readDevice(&reader) {
-          devices.define(entry.device, number: entry.number)
-        }
-        return nil
-      case .batch:
-        guard let key = try? BatchCodec.readKey(&reader) else { return nil }
-        let epoch = AckSet.EpochID(store: segment.header.store, epoch: key.epoch)
-        noteHole(before: key, epoch)
-        expected = (key.epoch, key.seq + 1)
-        if isSkipping || isAcknowledged(epoch, key.seq) { return nil }
-        do throws(MalformedBytes) {
-          return try decode(&reader, key, segment)
-        } catch {
-          noteHole(epoch, key.seq...key.seq)
-          return nil
-        }
-      case nil:
-        return nil
-      }
+    let taken = chunk.withUnsafeBytes { bytes in
+      decoder?.take(frame.kind, UnsafeRawBufferPointer(rebasing: bytes[frame.body]))
     }
+    guard let taken else { return nil }
+    let key = taken.key
+    let epoch = AckSet.EpochID(store: segment.header.store, epoch: key.epoch)
+    noteHole(before: key, epoch)
+    expected = (key.epoch, key.seq &+ 1)
+    if isSkipping || isAcknowledged(epoch, key.seq) { return nil }
+    guard case .success(let content)? = taken.content else {
+      if !isBlind { noteHole(epoch, key.seq...key.seq) }
+      return nil
+    }
+    return Batch(
+      identity: BatchIdentity(
+        store: segment.header.store, stream: stream, epoch: key.epoch, seq: key.seq),
+      boot: content.context.boot, offset: content.context.offset, clock: content.context.clock,
+      definitions: segment.header.definitions, isDurable: !segment.isInMemory, body: content.body)
   }
 
   private func noteHole(before key: BatchKey, _ epoch: AckSet.EpochID) {
@@ -237,27 +264,21 @@ final class JournalReader: BatchReader {
       $0.acknowledged[destination]?.covers(epoch, seqs) ?? false
     }
     guard !isExplained else { return }
-    journal.noteDamage(Segment.Run(epoch: epoch, seqs: seqs), in: stream, edition: edition)
+    if let last = hole, last.epoch == epoch, last.seqs.upperBound &+ 1 == seqs.lowerBound {
+      hole?.seqs = last.seqs.lowerBound...seqs.upperBound
+    } else {
+      tellHole()
+      hole = Segment.Run(epoch: epoch, seqs: seqs)
+    }
+  }
+
+  private func tellHole() {
+    if let hole { journal.noteDamage(hole, in: stream, edition: edition) }
+    hole = nil
   }
 
   private func isAcknowledged(_ epoch: AckSet.EpochID, _ seq: UInt64) -> Bool {
     let destination = destination
     return shared.withLock { $0.acknowledged[destination]?.contains(epoch, seq) ?? false }
-  }
-
-  private func decode(
-    _ reader: inout ByteReader, _ key: BatchKey, _ segment: Segment
-  ) throws(MalformedBytes) -> Batch {
-    let context = try BatchCodec.readContext(&reader)
-    let body: Batch.Body =
-      switch stream {
-      case .data: .samples(try BatchCodec.readSamples(&reader, devices: devices))
-      case .events: .events(try BatchCodec.readEvents(&reader))
-      }
-    return Batch(
-      identity: BatchIdentity(
-        store: segment.header.store, stream: stream, epoch: key.epoch, seq: key.seq),
-      boot: context.boot, offset: context.offset, clock: context.clock,
-      definitions: segment.header.definitions, isDurable: !segment.isInMemory, body: body)
   }
 }

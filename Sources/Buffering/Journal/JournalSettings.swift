@@ -12,10 +12,17 @@ public struct JournalSettings: Sendable {
   /// How long appended data may wait for its sync, in milliseconds: what a power cut can cost of
   /// what was not yet published. Events are synced at once.
   public var commitMilliseconds: Int64
+  /// What the store leaves of its file system to others, in bytes: below it no segment file is
+  /// made, and those that are there are used again.
+  public var keepFreeBytes = 64 << 20
   /// What RAM may be taken while the disk can't be written, in bytes.
   var memoryBytes = JournalSettings.memoryBytes
   /// Who has a cursor.
   public var destinations: [DestinationName]
+  /// Where those begin that are new; live for one that is not named.
+  public var beginnings: [DestinationName: DestinationBeginning] = [:]
+  /// How long a destination that is not configured any more holds what it has not acknowledged.
+  public var keepRemovedMilliseconds: Int64 = 7 * 24 * 3_600_000
   /// The payload of `points/<digest>` for what is configured now.
   public var definitions: [UInt8]
   /// The agent's version, for the `start` event.
@@ -67,6 +74,8 @@ public struct JournalSettings: Sendable {
 public struct JournalChange: Sendable {
   /// Who has a cursor from now on.
   public var destinations: [DestinationName]
+  /// Where those begin that are new; live for one that is not named.
+  public var beginnings: [DestinationName: DestinationBeginning] = [:]
   /// The payload of `points/<digest>` for what is configured now.
   public var definitions: [UInt8]
 

@@ -43,7 +43,7 @@ extension JournalStore {
 
   /// Whether a destination has not had all of `run`.
   func isNeeded(_ run: Segment.Run, of stream: StreamName) -> Bool {
-    let destinations = destinations
+    let destinations = self.destinations
     return content.index(of: stream).withLock { index in
       destinations.contains { index.acknowledged[$0]?.covers(run.epoch, run.seqs) != true }
     }

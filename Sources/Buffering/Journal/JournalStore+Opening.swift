@@ -12,16 +12,22 @@ extension JournalStore {
   }
 
   static func recover(
-    _ settings: JournalSettings, _ storage: any Storage, after last: EpochRecord.Ended?
+    _ settings: JournalSettings, _ storage: any Storage, _ catalogue: SegmentCatalogue,
+    after last: EpochRecord.Ended?
   ) throws(SystemError) -> [StreamName: RecoveredStream] {
     var recovered: [StreamName: RecoveredStream] = [:]
     for stream in StreamName.allCases {
       recovered[stream] = try RecoveredStream(
         stream: stream, storage: storage, directory: "\(settings.directory)/\(stream)",
-        segmentBytes: settings.segmentBytes)
+        segmentBytes: settings.segmentBytes, catalogue: catalogue)
       if last?.last == nil { try recovered[stream]?.saveAgain(storage, of: settings) }
     }
     return recovered
+  }
+
+  static func catalogue(_ file: inout DurableRecord) -> SegmentCatalogue {
+    guard case .payload(let payload) = file.load() else { return SegmentCatalogue() }
+    return (try? SegmentCatalogue(payload)) ?? SegmentCatalogue()
   }
 
   /// Where the record of epochs is lost, the last ones that can be seen in the streams.
@@ -70,18 +76,21 @@ extension JournalStore {
       detail: .start(StartDetail(agent: settings.agentVersion, previous: epochs)))
     // In one batch, so that nobody sees a start without what belongs to it.
     try append([start] + Self.putAside(recovered, at: now) + before)
+    try tellPassedOver(at: now)
     // Only now: making room for it may evict, and the start comes first.
     if let previous { try adopt(previous) }
     let lost =
       found + missingBatches(recovered, besides: previous?.content.current)
       + (previous.map(lostBatches(of:)) ?? [])
-    try append(lost.map { Self.gap($0, at: now) })
+    try appendInPieces(lost.map { Self.gap($0, at: now) })
     for missing in lost { settle(missing.run, of: missing.stream) }
     // Told durably: the next start need not say it again.
     record.untold = []
     record.told = (record.told + epochs.map(EpochRecord.Ended.init)).filter { ended in
       StreamName.allCases.contains { stream in
-        content.index(of: stream).withLock { $0.lastSeq(of: ended.id) > 0 }
+        content.index(of: stream).withLock {
+          $0.lastSeq(of: ended.id) > 0 || $0.firstExpected(of: ended.id) != nil
+        }
       }
     }.suffix(EpochRecord.mostTold)
     do throws(SystemError) {
@@ -90,6 +99,19 @@ extension JournalStore {
       throw .storage(error)
     }
     explained = recovered.values.flatMap(\.damage)
+  }
+
+  /// Events of one batch where there may be any number: no segment can hold all that damage in many
+  /// places, or many epochs before many new destinations, give rise to.
+  private static let mostToldAtOnce = 8
+
+  /// Appends events in batches of their own, each durable before the next.
+  func appendInPieces(_ all: [Event]) throws(AppendError) {
+    var rest = all[...]
+    while !rest.isEmpty {
+      try append(Array(rest.prefix(Self.mostToldAtOnce)))
+      rest = rest.dropFirst(Self.mostToldAtOnce)
+    }
   }
 
   /// Batches that must have been kept and that no file holds: the last ones of an epoch that ended
@@ -112,10 +134,13 @@ extension JournalStore {
         let (found, isKnown) = index.withLock {
           ($0.lastSeq(of: ended.id), $0.isTailKnown(of: ended.id))
         }
-        // An epoch that is not there at all was evicted, or everybody has it.
-        guard isKnown, found > 0, let last = ended.last?[stream], last > found else { continue }
-        let run = Segment.Run(epoch: ended.id, seqs: found + 1...last)
-        missing.append(Missing(stream, run, .damaged))
+        // An epoch that no segment is of was evicted, or everybody has it.
+        let before = index.withLock { $0.firstExpected(of: ended.id) }
+        guard isKnown, let first = found > 0 ? found + 1 : before, let last = ended.last?[stream],
+          last >= first
+        else { continue }
+        missing.append(
+          Missing(stream, Segment.Run(epoch: ended.id, seqs: first...last), .damaged))
       }
       guard recovered[stream]?.putAside.isEmpty == false else { continue }
       missing += (recovered[stream]?.lost ?? []).flatMap(\.runs).map {

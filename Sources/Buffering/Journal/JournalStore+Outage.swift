@@ -66,7 +66,7 @@ extension JournalStore {
       var held = AckSet()
       let runs = content.index(of: stream).withLock { $0.segments.flatMap(\.runs) }
       for run in runs { held.insert(run.epoch, run.seqs) }
-      let destinations = destinations
+      let destinations = self.destinations
       let needed = previous.content.index(of: stream).withLock { index in
         index.segments.flatMap { index.missing(in: $0, by: destinations) }
       }

@@ -21,14 +21,20 @@ final class JournalStore: EvictionDelegate {
   let boot: BootID
   let clock: any TimeSource
   let definitionFiles: DefinitionFiles
-  var destinations: [DestinationName] { settings.destinations }
+  /// Who has a cursor, and who had one.
+  var register: DestinationRegister
+  var destinations: [DestinationName] { register.active }
+  /// The record of what `journal.clocks` holds.
+  var clockFile: DurableRecord
   let events: StreamLog
   let data: StreamLog
   var recordFile: DurableRecord
   var record: EpochRecord
+  /// Streams that began their last segment where something stood that somebody needed.
+  private(set) var evicting: Set<StreamName> = []
   /// Holes that have their gap event; readers will come upon them too.
   var explained: [Segment.Run] = []
-  private var cursors: CursorFiles
+  var cursors: CursorFiles
   /// Events that could not be appended yet.
   private var postponed = PostponedEvents()
 
@@ -44,14 +50,21 @@ final class JournalStore: EvictionDelegate {
     began = clock.now()
     boot = settings.boot
     let recovered: [StreamName: RecoveredStream]
+    let isNewStore: Bool
     let wasUnreadable: Bool
     do throws(SystemError) {
       for folder in ["", "/events", "/data", "/cursors", "/definitions"] {
         try storage.createDirectory(settings.directory + folder)
       }
       recordFile = DurableRecord(storage: storage, path: settings.directory + "/epoch")
-      (record, wasUnreadable) = Self.nextEpoch(recordFile.load())
-      recovered = try Self.recover(settings, storage, after: record.untold.last)
+      let foundRecord = recordFile.load()
+      isNewStore = foundRecord == .nothing
+      (record, wasUnreadable) = Self.nextEpoch(foundRecord)
+      var catalogueFile = DurableRecord(
+        storage: storage, path: settings.directory + "/segments")
+      let catalogue = Self.catalogue(&catalogueFile)
+      recovered = try Self.recover(
+        settings, storage, catalogue, after: record.untold.last)
       if wasUnreadable { record.untold = Self.newestEpochs(recovered) }
       if let previous { record.close(previous.content.current, previous.last) }
       // Durable before the first batch: the same epoch must never name two runs.
@@ -59,6 +72,9 @@ final class JournalStore: EvictionDelegate {
       for (stream, found) in recovered {
         try found.putAside(storage, "\(settings.directory)/\(stream)")
       }
+      let found = SegmentCatalogue(Array(recovered.values))
+      // Without it the next start takes longer, no more.
+      if found != catalogue, let payload = found.encoded() { try? catalogueFile.save(payload) }
       definitionFiles = DefinitionFiles(
         storage: storage, directory: settings.directory + "/definitions")
       try definitionFiles.keep(settings.definitions, as: settings.definitionsDigest)
@@ -67,18 +83,20 @@ final class JournalStore: EvictionDelegate {
     }
 
     cursors = CursorFiles(storage: storage, directory: settings.directory + "/cursors")
-    let acknowledged = cursors.add(settings.destinations)
+    clockFile = DurableRecord(storage: storage, path: settings.directory + "/clocks")
+    let acknowledged: [DestinationName: [StreamName: AckSet]]
+    (register, acknowledged) = DestinationRegister.load(
+      settings, from: &cursors, at: clock.monotonic)
     let epoch = AckSet.EpochID(store: record.store, epoch: record.epoch)
     func log(_ stream: StreamName, _ bytes: Int, reserve: Int) -> StreamLog {
       var found = recovered[stream] ?? RecoveredStream(empty: stream)
-      for destination in settings.destinations {
-        found.index.acknowledged[destination] = acknowledged[destination]?[stream] ?? AckSet()
-      }
+      found.index.acknowledged = acknowledged.mapValues { $0[stream] ?? AckSet() }
       if let known = previous?.content.index(of: stream).withLock({ $0.acknowledged }) {
         found.index.take(known)
       }
       let limits = StreamLog.Limits(
-        segmentBytes: settings.segmentBytes, totalBytes: bytes, reserveBytes: reserve)
+        segmentBytes: settings.segmentBytes, totalBytes: bytes, reserveBytes: reserve,
+        keepFreeBytes: settings.keepFreeBytes)
       return StreamLog(
         found, epoch: epoch, storage: storage, directory: "\(settings.directory)/\(stream)",
         limits: limits)
@@ -89,12 +107,19 @@ final class JournalStore: EvictionDelegate {
       current: epoch, edition: (previous?.content.edition ?? 0) + 1, events: events.shared,
       data: data.shared, definitionFiles: definitionFiles, isInMemory: false)
     journal =
-      previous?.journal ?? Journal(content, currentDefinitions: settings.definitionsDigest)
+      previous?.journal
+      ?? Journal(
+        content, boot: settings.boot, currentDefinitions: settings.definitionsDigest)
     events.delegate = self
     data.delegate = self
+    openClocks(isNewStore: isNewStore, isContinuing: previous != nil)
+    beginDestinations()
     do throws(AppendError) {
       if isInMemory { try leaveDisk() }
       try tellStart(settings, recovered, previous)
+      // The cap may have become smaller. Events last: they tell of what goes of the data.
+      try data.fitCap()
+      try events.fitCap()
     } catch {
       guard case .storage(let system) = error else {
         throw .storage(SystemError(call: "append", subject: "\(error)", code: 0))
@@ -106,6 +131,7 @@ final class JournalStore: EvictionDelegate {
       journal.replace(with: content)
     }
     for run in explained { journal.noteExplained(run) }
+    if previous == nil { redateUncleanStop() }
   }
 
   /// The last seqs of its epoch.
@@ -119,6 +145,7 @@ final class JournalStore: EvictionDelegate {
   /// so an event is handed over once.
   func append(_ more: [Event]) throws(AppendError) {
     postponed.add(more)
+    let isClockNews = noteClocks(more)
     let taken = postponed.takeAll()
     let all = taken.all(at: clock.now())
     // Something may wait to be written again.
@@ -131,6 +158,7 @@ final class JournalStore: EvictionDelegate {
         appended = piece.range.upperBound
       }
       try events.sync()
+      if isClockNews { try saveClocks() }
     } catch {
       postponed.putBack(taken, from: appended)
       throw error
@@ -161,7 +189,10 @@ final class JournalStore: EvictionDelegate {
 
   private func explainUncleanStop(until time: Timestamp) throws(AppendError) {
     guard let from = uncleanSince else { return }
-    try append([Self.uncleanStop(from: from, to: time.wall, at: time)])
+    try append([
+      Self.uncleanStop(
+        from: from, to: end(ofStopSince: from, by: time), at: time)
+    ])
     uncleanSince = nil
   }
 
@@ -187,38 +218,13 @@ final class JournalStore: EvictionDelegate {
       if content.isDurable { throw .storage(error) }
     }
     journal.use(definitions: change.definitionsDigest)
-    try saveCursors()
-    let added = change.destinations.filter { !destinations.contains($0) }
-    let acknowledged = cursors.add(added)
-    for (stream, log) in [(StreamName.events, events), (.data, data)] {
-      log.shared.withLock { index in
-        index.acknowledged = index.acknowledged.filter { change.destinations.contains($0.key) }
-        for destination in added {
-          index.acknowledged[destination] = acknowledged[destination]?[stream] ?? AckSet()
-        }
-      }
-    }
+    try changeDestinations(to: change)
     settings.destinations = change.destinations
+    settings.beginnings = change.beginnings
     settings.definitions = change.definitions
   }
 
   // MARK: Cursors and the end
-
-  func saveCursors() throws(AppendError) {
-    // They go with what is in memory to the store that is opened later.
-    guard content.isDurable else { return }
-    for destination in destinations {
-      let sets: [StreamName: AckSet] = [
-        .events: events.shared.withLock { $0.acknowledged[destination] } ?? AckSet(),
-        .data: data.shared.withLock { $0.acknowledged[destination] } ?? AckSet(),
-      ]
-      do throws(SystemError) {
-        try cursors.save(destination, sets)
-      } catch {
-        throw .storage(error)
-      }
-    }
-  }
 
   /// Ends the epoch in order.
   func close(reason: String) throws(AppendError) {
@@ -235,7 +241,8 @@ final class JournalStore: EvictionDelegate {
 
   /// The last that is written: nothing may be appended after it.
   func seal() throws(AppendError) {
-    try saveCursors()
+    try saveAllCursors()
+    try saveClocks()
     record.last = last
     do throws(SystemError) {
       try definitionFiles.keepOnly(journal.digestsInUse())
@@ -247,24 +254,51 @@ final class JournalStore: EvictionDelegate {
 
   // MARK: EvictionDelegate
 
-  func explainEviction(
-    of segment: Segment, needers: [DestinationName]
-  ) throws(AppendError) {
+  /// What is told of a store that is full of what was not delivered; `nil` while it is not.
+  var evictionFault: String? {
+    guard content.isDurable, !evicting.isEmpty else { return nil }
+    let names = evicting.map(\.description).sorted().joined(separator: " and ")
+    return "full: the oldest \(names) that were not delivered are given up"
+  }
+
+  func segmentBegins(in stream: StreamName, evicting isEvicting: Bool) {
+    if isEvicting { evicting.insert(stream) } else { evicting.remove(stream) }
+  }
+
+  func explainEviction(of segments: [Segment]) throws(AppendError) {
+    guard let stream = segments.first?.header.stream else { return }
     let now = clock.now()
-    let stream = segment.header.stream
-    let isForAll = needers.count == destinations.count
-    let runs = content.index(of: stream).withLock { $0.missing(in: segment, by: needers) }
-    if segment.isInMemory { for run in runs { settle(run, of: stream) } }
-    let gaps = runs.map { run in
-      Self.gap(
-        stream, run, reason: segment.isInMemory ? .storeFailed : .evicted,
+    var found: [(missing: Missing, needers: [DestinationName])] = []
+    for segment in segments {
+      let (needers, runs) = content.index(of: stream).withLock { index in
+        let needers = index.needers(of: segment)
+        return (needers, index.missing(in: segment, by: needers))
+      }
+      for run in runs {
+        if segment.isInMemory { settle(run, of: stream) }
+        // What follows on each other is one gap.
+        if let last = found.last, last.needers == needers, last.missing.run.epoch == run.epoch,
+          last.missing.run.seqs.upperBound + 1 == run.seqs.lowerBound
+        {
+          let seqs = last.missing.run.seqs.lowerBound...run.seqs.upperBound
+          found[found.count - 1].missing.run.seqs = seqs
+        } else {
+          let reason = segment.isInMemory ? GapReason.storeFailed : .evicted
+          found.append((Missing(stream, run, reason), needers))
+        }
+      }
+    }
+    let gaps = found.map { missing, needers in
+      let isForAll = Set(needers).isSuperset(of: destinations)
+      return Self.gap(
+        stream, missing.run, reason: missing.reason,
         destinations: isForAll ? [] : needers.map(\.description), at: now)
     }
     postponed.add(Array(gaps.dropFirst(Self.mostRunsAtOnce)))
     let first = Array(gaps.prefix(Self.mostRunsAtOnce))
     let context = BatchContext(boot: boot, offset: now.offset, clock: now.clock)
     do throws(AppendError) {
-      let isOwnRoom = segment.header.stream == .events
+      let isOwnRoom = stream == .events
       try events.append(first[...], context: context, isReserved: isOwnRoom)
       try events.sync()
     } catch .noRoom {

@@ -3,8 +3,8 @@ internal import Telemetry
 /// What a segment held whose header can't be read any more: its frames still prove themselves, by a
 /// checksum that is seeded with store and generation. A pure value.
 struct LostSegment {
-  /// Places that look like a frame's start are tried with every generation that is missing; stale
-  /// frames and damage may stand before the first good one.
+  /// Places that look like a frame's start are tried with every generation that is missing; damage
+  /// may stand before the first good one.
   private static let mostCandidates = 8
   /// A store that was used again and again has gaps in its generations; the newest are tried.
   private static let mostGenerations: UInt64 = 4096
@@ -25,48 +25,51 @@ struct LostSegment {
     let newest = (known.max() ?? 0) + 1
     let oldest = newest > Self.mostGenerations ? newest - Self.mostGenerations : 1
     bytes.withUnsafeBytes { bytes in
-      let candidates = Self.candidates(bytes)
-      for store in Set(segments.map(\.header.store)) {
-        for generation in (oldest...newest).reversed() where !known.contains(generation) {
-          let seed = SegmentHeader(
-            stream: .data, generation: generation, store: store, epoch: 0, firstSeq: 0,
-            definitions: 0
-          ).frameSeed
-          guard candidates.contains(where: { Self.isFrame(bytes, at: $0, seed: seed) })
-          else { continue }
-          let scan = SegmentScan(bytes, seed: seed)
-          runs = scan.runs.map {
-            Segment.Run(
-              epoch: AckSet.EpochID(store: store, epoch: $0.epoch), seqs: $0.seqs)
+      for version in (1...SegmentHeader.currentVersion).reversed() {
+        let candidates = Self.candidates(bytes, version)
+        for store in Set(segments.map(\.header.store)) {
+          for generation in (oldest...newest).reversed() where !known.contains(generation) {
+            let header = SegmentHeader(
+              version: version, stream: .data, generation: generation, store: store, epoch: 0,
+              firstSeq: 0, definitions: 0)
+            guard candidates.contains(where: { Self.isFrame(bytes, at: $0, of: header) })
+            else { continue }
+            let scan = SegmentScan(bytes, header)
+            runs = scan.runs.map {
+              Segment.Run(
+                epoch: AckSet.EpochID(store: store, epoch: $0.epoch), seqs: $0.seqs)
+            }
+            isUnknown = runs.isEmpty || scan.isDamaged
+            return
           }
-          isUnknown = runs.isEmpty || scan.isDamaged
-          return
         }
       }
     }
   }
 
-  /// Places where a frame of any segment may begin.
-  private static func candidates(_ bytes: UnsafeRawBufferPointer) -> [Int] {
+  /// Places where a frame may begin that the segment's seed alone proves.
+  private static func candidates(_ bytes: UnsafeRawBufferPointer, _ version: UInt16) -> [Int] {
     var candidates: [Int] = []
     var offset = SegmentHeader.bytes
-    while offset + Frame.headerBytes <= bytes.count, candidates.count < mostCandidates {
-      if Frame.mayBegin(bytes, at: offset) { candidates.append(offset) }
-      offset += Frame.alignment
+    while offset < bytes.count, candidates.count < mostCandidates {
+      switch version {
+      case 1:
+        if FrameVersion1.mayBegin(bytes, at: offset) { candidates.append(offset) }
+        offset += FrameVersion1.alignment
+      default:
+        if Frame.mayBeginAlone(bytes, at: offset) { candidates.append(offset) }
+        offset += 1
+      }
     }
     return candidates
   }
 
-  private static func isFrame(_ bytes: UnsafeRawBufferPointer, at offset: Int, seed: UInt32) -> Bool
-  {
-    if case .frame = Frame.read(bytes, at: offset, seed: seed) { true } else { false }
-  }
-}
-
-extension Frame {
-  /// Whether the frame's mark stands here.
-  fileprivate static func mayBegin(_ bytes: UnsafeRawBufferPointer, at offset: Int) -> Bool {
-    bytes[offset + 3] == markByte
+  private static func isFrame(
+    _ bytes: UnsafeRawBufferPointer, at offset: Int, of header: SegmentHeader
+  ) -> Bool {
+    var finder = FrameFinder(header)
+    if case .frame = finder.read(bytes, at: offset) { return true }
+    return false
   }
 }
 

@@ -1,7 +1,7 @@
 internal import Telemetry
 
-/// The tag byte before each value or reason. Part of FORMAT version 1: never renumber one.
-private enum OutcomeTag: UInt8 {
+/// The tag byte before a value or reason. Part of the format: never renumber one.
+enum OutcomeTag: UInt8 {
   case no = 0
   case yes = 1
   case int = 2
@@ -14,43 +14,6 @@ private enum OutcomeTag: UInt8 {
 }
 
 extension BatchCodec {
-  static func write(_ outcome: Outcome, to writer: inout ByteWriter) {
-    switch outcome {
-    case .good(let value):
-      write(value, to: &writer)
-    case .bad(let reason, raw: nil):
-      writer.fixed(OutcomeTag.bad.rawValue)
-      writer.fixed(reason.code)
-    case .bad(let reason, raw: .some(let value)):
-      writer.fixed(OutcomeTag.badWithRaw.rawValue)
-      writer.fixed(reason.code)
-      write(value, to: &writer)
-    }
-  }
-
-  private static func write(_ value: Value, to writer: inout ByteWriter) {
-    switch value {
-    case .bool(let value):
-      writer.fixed((value ? OutcomeTag.yes : OutcomeTag.no).rawValue)
-    case .int(let value):
-      writer.fixed(OutcomeTag.int.rawValue)
-      writer.zigzag(value)
-    case .uint(let value):
-      writer.fixed(OutcomeTag.uint.rawValue)
-      writer.varint(value)
-    case .float32(let value):
-      writer.fixed(OutcomeTag.float32.rawValue)
-      writer.fixed(value.bitPattern)
-    case .float64(let value):
-      writer.fixed(OutcomeTag.float64.rawValue)
-      writer.fixed(value.bitPattern)
-    case .decimal(let mantissa, let decimals):
-      writer.fixed(OutcomeTag.decimal.rawValue)
-      writer.fixed(decimals)
-      writer.zigzag(mantissa)
-    }
-  }
-
   static func readOutcome(_ reader: inout ByteReader) throws(MalformedBytes) -> Outcome {
     let tag = try readTag(&reader)
     guard tag == .bad || tag == .badWithRaw else { return .good(try readValue(tag, &reader)) }

@@ -26,13 +26,9 @@ extension RecoveredStream {
   /// Whether this boot wrote to the segment last, or nothing in it says who did.
   private func wasWritten(_ bytes: [UInt8], _ segment: Segment, in boot: BootID) -> Bool {
     bytes.withUnsafeBytes { bytes in
-      let scan = SegmentScan(bytes, seed: segment.header.frameSeed)
-      guard let body = scan.lastBatch else { return true }
-      var reader = ByteReader(UnsafeRawBufferPointer(rebasing: bytes[body]), at: 1)
-      guard (try? BatchCodec.readKey(&reader)) != nil,
-        let context = try? BatchCodec.readContext(&reader)
-      else { return true }
-      return context.boot == boot
+      let scan = SegmentScan(bytes, segment.header)
+      guard let last = scan.lastBatch(bytes) else { return true }
+      return last.context.boot == boot
     }
   }
 }

@@ -42,7 +42,8 @@ struct RecoveredStream {
 
   /// Reads the folder. Fails only if it can't be listed; what is broken in it is to be put aside.
   init(
-    stream: StreamName, storage: any Storage, directory: String, segmentBytes: Int
+    stream: StreamName, storage: any Storage, directory: String, segmentBytes: Int,
+    catalogue: SegmentCatalogue = SegmentCatalogue()
   ) throws(SystemError) {
     index = StreamIndex(stream: stream)
     var unreadable: [[UInt8]] = []
@@ -71,7 +72,7 @@ struct RecoveredStream {
     }
     index.segments.sort { $0.generation < $1.generation }
     lost = unreadable.map { LostSegment($0, beside: index.segments) }
-    scanSegments(storage, directory, segmentBytes: segmentBytes)
+    scanSegments(storage, directory, segmentBytes: segmentBytes, catalogue)
   }
 
   /// Renames what could not be read. Only once the disk has shown that it takes something: one that
@@ -120,7 +121,8 @@ struct RecoveredStream {
   /// Fills in what each segment holds. One whose successor began in the same epoch holds exactly
   /// the seqs between; only the others have to be read, so opening a large store stays quick.
   private mutating func scanSegments(
-    _ storage: any Storage, _ directory: String, segmentBytes: Int
+    _ storage: any Storage, _ directory: String, segmentBytes: Int,
+    _ catalogue: SegmentCatalogue
   ) {
     for position in index.segments.indices {
       let header = index.segments[position].header
@@ -134,6 +136,16 @@ struct RecoveredStream {
         }
         continue
       }
+      index.segments[position].isScanned = true
+      if next != nil, let known = catalogue.entry(index.stream, header) {
+        index.segments[position].end = min(known.end, segmentBytes)
+        index.segments[position].runs = known.runs.map {
+          let epoch = AckSet.EpochID(store: header.store, epoch: $0.epoch)
+          return Segment.Run(epoch: epoch, seqs: $0.seqs)
+        }
+        index.segments[position].runs.cut(before: next)
+        continue
+      }
       let path = directory + "/" + index.segments[position].name
       // A segment that can't be read now may be readable later: it stays, with nothing known of it.
       guard let file = try? storage.open(path, creating: false),
@@ -142,7 +154,7 @@ struct RecoveredStream {
         index.segments[position].isKnown = false
         continue
       }
-      scan(bytes, position, isLast: next == nil)
+      scan(bytes, position, next)
     }
     findTimes(storage, directory, segmentBytes: segmentBytes)
   }
@@ -151,60 +163,64 @@ struct RecoveredStream {
   private mutating func findTimes(
     _ storage: any Storage, _ directory: String, segmentBytes: Int
   ) {
-    let stream = index.stream
-    func times(of segment: Segment, _ batch: KeyPath<SegmentScan, Range<Int>?>) -> [Int64] {
+    func times(
+      of segment: Segment,
+      _ batch: (SegmentScan, UnsafeRawBufferPointer) -> BatchDecoder.Content?
+    ) -> [Int64] {
       let path = directory + "/" + segment.name
       guard let file = try? storage.open(path, creating: false),
         let bytes = try? file.read(segmentBytes, at: 0)
       else { return [] }
-      return bytes.withUnsafeBytes { bytes in
-        let scan = SegmentScan(bytes, seed: segment.header.frameSeed)
-        return scan[keyPath: batch].map { Self.times(bytes, $0, scan.devices, stream) } ?? []
-      }
+      return bytes.withUnsafeBytes { batch(SegmentScan($0, segment.header), $0)?.times ?? [] }
     }
     for segment in index.segments.reversed() where newestTime == nil {
-      newestTime = times(of: segment, \.lastBatch).max()
+      newestTime = times(of: segment) { $0.lastBatch($1) }.max()
     }
-    guard stream == .events else { return }
+    guard index.stream == .events else { return }
     for segment in index.segments where oldestTime == nil {
-      oldestTime = times(of: segment, \.firstBatch).min()
+      oldestTime = times(of: segment) { $0.firstBatch($1) }.min()
     }
   }
 
-  private mutating func scan(_ bytes: [UInt8], _ position: Int, isLast: Bool) {
+  private mutating func scan(_ bytes: [UInt8], _ position: Int, _ next: SegmentHeader?) {
     let segment = index.segments[position]
-    let scan = bytes.withUnsafeBytes { SegmentScan($0, seed: segment.header.frameSeed) }
+    let scan = bytes.withUnsafeBytes { SegmentScan($0, segment.header) }
+    var holes: [Segment.Run] = []
     var expected: (epoch: UInt32, seq: UInt64) = (segment.header.epoch, segment.header.firstSeq)
     for run in scan.runs {
       let epoch = AckSet.EpochID(store: segment.header.store, epoch: run.epoch)
       if run.epoch != expected.epoch { expected = (run.epoch, 1) }
       if run.seqs.lowerBound > expected.seq {
         let hole = expected.seq...run.seqs.lowerBound - 1
-        damage.append(Segment.Run(epoch: epoch, seqs: hole))
+        holes.append(Segment.Run(epoch: epoch, seqs: hole))
       }
       index.segments[position].runs.append(Segment.Run(epoch: epoch, seqs: run.seqs))
       expected.seq = run.seqs.upperBound + 1
     }
+    if let last = scan.lastUnreadable, last.epoch == expected.epoch, last.seq >= expected.seq {
+      let epoch = AckSet.EpochID(store: segment.header.store, epoch: last.epoch)
+      holes.append(Segment.Run(epoch: epoch, seqs: expected.seq...last.seq))
+    }
+    holes.cut(before: next)
+    damage += holes
+    index.segments[position].runs.cut(before: next)
     index.segments[position].end = scan.end
-    guard isLast else { return }
+    guard next == nil, segment.header.version == SegmentHeader.currentVersion else { return }
     let devices = scan.devices.compactMap { $0 }
     if !scan.isDamaged, devices.count == scan.devices.count { continuableDevices = devices }
   }
+}
 
-  /// Wall times of a batch's items, as believed when they were written; none if it can't be read.
-  private static func times(
-    _ bytes: UnsafeRawBufferPointer, _ frame: Range<Int>, _ devices: [DeviceSchema?],
-    _ stream: StreamName
-  ) -> [Int64] {
-    var reader = ByteReader(UnsafeRawBufferPointer(rebasing: bytes[frame]), at: 1)
-    guard (try? BatchCodec.readKey(&reader)) != nil,
-      let context = try? BatchCodec.readContext(&reader)
-    else { return [] }
-    let monotonic =
-      switch stream {
-      case .data: (try? BatchCodec.readSamples(&reader, devices: devices))?.map(\.monotonic)
-      case .events: (try? BatchCodec.readEvents(&reader))?.map(\.monotonic)
-      }
-    return (monotonic ?? []).map { $0 &+ context.offset }
+extension [Segment.Run] {
+  /// Without what stands in the next segment: after a sync that failed it was appended there again,
+  /// and what is left of it here may have been in the page cache only.
+  fileprivate mutating func cut(before next: SegmentHeader?) {
+    guard let next else { return }
+    let epoch = AckSet.EpochID(store: next.store, epoch: next.epoch)
+    self = compactMap { run in
+      guard run.epoch == epoch, run.seqs.upperBound >= next.firstSeq else { return run }
+      guard run.seqs.lowerBound < next.firstSeq else { return nil }
+      return Segment.Run(epoch: epoch, seqs: run.seqs.lowerBound...next.firstSeq - 1)
+    }
   }
 }

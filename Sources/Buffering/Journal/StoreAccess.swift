@@ -12,6 +12,8 @@ final class StoreAccess {
   private let directory: String
   private let isLocking: Bool
   private var lock: StoreLock?
+  /// What is wrong with the store though it works.
+  private(set) var notice: String?
 
   /// `isLocking` unless nobody else can come near.
   init(storage: any Storage, directory: String, isLocking: Bool) {
@@ -45,9 +47,31 @@ final class StoreAccess {
   ) throws(JournalError) -> JournalStore {
     try claim()
     if previous != nil { try probe(settings) }
+    var settings = settings
+    settings.directory = try readableDirectory()
     return try JournalStore(
       settings, storage: storage, clock: clock, isInMemory: !storage.isDurable,
       continuing: previous)
+  }
+
+  /// The store's directory, or, where a newer agent has written what stands there, one within it
+  /// that bears this agent's version.
+  private func readableDirectory() throws(JournalError) -> String {
+    do throws(SystemError) {
+      for stream in StreamName.allCases { try storage.createDirectory("\(directory)/\(stream)") }
+      guard let newer = try NewerStore.version(of: directory, on: storage) else {
+        notice = nil
+        return directory
+      }
+      let known = SegmentHeader.currentVersion
+      let beside = "\(directory)/version-\(known)"
+      notice =
+        "\(directory) has format version \(newer), this agent reads \(known): "
+        + "left untouched, a store of its own is in \(beside)"
+      return beside
+    } catch {
+      throw .storage(error)
+    }
   }
 
   /// Opening begins an epoch; before that, whether the disk takes what has to follow.

@@ -18,6 +18,8 @@ struct Segment {
   /// False for a segment that could not be read at the start: what it holds is not known, so
   /// everybody needs it.
   var isKnown = true
+  /// Its frames were looked at, now or at an earlier start: its header does not say what it holds.
+  var isScanned = false
   /// Its file is in memory, because the disk could not be written when it was begun.
   var isInMemory = false
   /// Readers find frames before this offset: where the next one will be written, or the segment's
@@ -140,6 +142,16 @@ struct StreamIndex {
     for (destination, set) in known { acknowledged[destination]?.formUnion(set) }
   }
 
+  /// Which segments to give up where there may be `count` fewer, in order: what nobody needs first,
+  /// the oldest before the newer ones. Never the one that is written to.
+  func victims(_ count: Int) -> [Segment] {
+    let sealed = segments.dropLast()
+    let free = sealed.filter { needers(of: $0).isEmpty }.prefix(count)
+    let generations = Set(free.map(\.generation))
+    let others = sealed.filter { !generations.contains($0.generation) }
+    return Array(free) + others.prefix(count - free.count)
+  }
+
   /// Whether a segment holds all of `run`.
   func holds(_ run: Segment.Run) -> Bool {
     segments.contains { segment in
@@ -159,6 +171,21 @@ struct StreamIndex {
   /// The last seq held of an epoch; 0 if none.
   func lastSeq(of epoch: AckSet.EpochID) -> UInt64 {
     segments.flatMap(\.runs).filter { $0.epoch == epoch }.map(\.seqs.upperBound).max() ?? 0
+  }
+
+  /// From which seq on everything of an epoch stands in segments that are here, also where nothing
+  /// of it can be read any more; `nil` if no segment proves that.
+  func firstExpected(of epoch: AckSet.EpochID) -> UInt64? {
+    let own = segments.first { $0.header.store == epoch.store && $0.header.epoch == epoch.epoch }
+    let before = segments.lastIndex {
+      $0.header.store == epoch.store && $0.header.epoch < epoch.epoch
+    }
+    if let before {
+      // Nothing was used again between it and the next.
+      let next = before + 1 < segments.count ? segments[before + 1] : nil
+      if next.map({ $0.generation == segments[before].generation + 1 }) ?? true { return 1 }
+    }
+    return own?.header.firstSeq
   }
 
   /// Whether the segment was read that the last batches of an epoch stand in: the last one begun in

@@ -31,15 +31,55 @@ extension StreamLog {
       if let name = room.blanks.last {
         let file = try room.storage.open(directory + "/" + name, creating: false)
         room.blanks.removeLast()
+        delegate?.segmentBegins(in: stream, evicting: false)
         return (name, file)
       }
-      let mayGrow = (room.fileCount + 1) * room.limits.segmentBytes <= room.limits.totalBytes
-      if mayGrow || room.fileCount < JournalSettings.fewestSegments { return try createFile() }
+      if mayGrow {
+        let made = try createFile()
+        delegate?.segmentBegins(in: stream, evicting: false)
+        return made
+      }
     } catch {
       // A full disk is a smaller cap: go on with the room that there is.
       guard room.fileCount >= JournalSettings.fewestSegments else { throw .storage(error) }
     }
     return try recycle()
+  }
+
+  /// Whether another file may be made. Two have to be, whatever the file system says.
+  private var mayGrow: Bool {
+    guard room.fileCount >= JournalSettings.fewestSegments else { return true }
+    let bytes = (room.fileCount + 1) * room.limits.segmentBytes
+    guard bytes <= room.limits.totalBytes else { return false }
+    guard let free = try? room.storage.freeBytes(directory) else { return true }
+    return free - room.limits.segmentBytes >= room.limits.keepFreeBytes
+  }
+
+  /// Gives back what is more than the cap: files that hold nothing, then what nobody needs, then
+  /// the oldest. What can't be removed now is removed at another start.
+  func fitCap() throws(AppendError) {
+    guard !room.isMemory else { return }
+    let most = max(
+      room.limits.totalBytes / room.limits.segmentBytes, JournalSettings.fewestSegments)
+    var names: [String] = []
+    while room.fileCount - names.count > most, let blank = room.blanks.popLast() {
+      names.append(blank)
+    }
+    let surplus = room.fileCount - names.count - most
+    if surplus > 0 {
+      let victims = shared.withLock { $0.victims(surplus) }.map(known)
+      try delegate?.saveCursors()
+      let needed = shared.withLock { index in victims.filter { !index.needers(of: $0).isEmpty } }
+      if !needed.isEmpty { try delegate?.explainEviction(of: needed) }
+      for victim in victims {
+        shared.withLock { $0.remove(victim.generation, keeping: epoch) }
+        names.append(victim.name)
+      }
+    }
+    for name in names where (try? room.storage.remove(directory + "/" + name)) != nil {
+      room.fileCount -= 1
+    }
+    if !names.isEmpty { try? room.storage.syncDirectory(directory) }
   }
 
   /// A file of zeros: appending to it later moves no file size and allocates no block, which halves
@@ -80,7 +120,7 @@ extension StreamLog {
     guard !segment.isKnown, let file = try? shared.open(segment),
       let bytes = try? file.read(room.limits.segmentBytes, at: 0)
     else { return segment }
-    let scan = bytes.withUnsafeBytes { SegmentScan($0, seed: segment.header.frameSeed) }
+    let scan = bytes.withUnsafeBytes { SegmentScan($0, segment.header) }
     guard !scan.runs.isEmpty else { return segment }
     var known = segment
     known.isKnown = true
@@ -95,11 +135,10 @@ extension StreamLog {
     let isInMemory = room.isMemory
     let found = shared.withLock { $0.victim(inMemory: isInMemory) }
     guard let victim = found.map(known) else { throw .noRoom }
-    let needers = shared.withLock { $0.needers(of: victim) }
+    let isNeeded = shared.withLock { !$0.needers(of: victim).isEmpty }
     try delegate?.saveCursors()
-    if !needers.isEmpty {
-      try delegate?.explainEviction(of: victim, needers: needers)
-    }
+    if isNeeded { try delegate?.explainEviction(of: [victim]) }
+    delegate?.segmentBegins(in: stream, evicting: isNeeded)
     do throws(SystemError) {
       let file = try shared.open(victim)
       shared.withLock { $0.remove(victim.generation, keeping: epoch) }
@@ -145,9 +184,15 @@ enum SegmentImage {
     var writer = ByteWriter(capacity: bytes.count)
     bytes.withUnsafeBytes { bytes in
       var offset = SegmentHeader.bytes
-      while let frame = SegmentScan.nextFrame(bytes, from: offset, seed: old.frameSeed) {
-        Frame.append(to: &writer, seed: new.frameSeed) { $0.raw(Array(bytes[frame.body])) }
-        offset = frame.end
+      var finder = FrameFinder(old)
+      var keyChecksum = new.frameSeed
+      while let (frame, start) = finder.next(bytes, from: offset) {
+        let seed = frame.kind == .delta ? keyChecksum : new.frameSeed
+        let checksum = Frame.append(frame.kind, to: &writer, seed: seed) {
+          $0.raw(Array(bytes[frame.body]))
+        }
+        if frame.kind == .key { keyChecksum = checksum }
+        offset = start + frame.bytes
       }
     }
     return writer.bytes

@@ -24,8 +24,10 @@ enum AppendError: Error, CustomStringConvertible {
 protocol EvictionDelegate: AnyObject {
   /// Makes the cursors durable: else a restart would look for what is gone.
   func saveCursors() throws(AppendError)
-  /// Tells those who still needed it, durably, that a segment goes.
-  func explainEviction(of segment: Segment, needers: [DestinationName]) throws(AppendError)
+  /// Tells those who still needed them, durably, that segments of a stream go.
+  func explainEviction(of segments: [Segment]) throws(AppendError)
+  /// A stream goes on with a segment whose room somebody still needed, or nobody.
+  func segmentBegins(in stream: StreamName, evicting isEvicting: Bool)
 }
 
 /// Writes one stream: frames into the active segment, segment after segment. The writer thread's
@@ -39,6 +41,8 @@ final class StreamLog {
     /// Room at each segment's end that only an event which explains an eviction may use: in a full
     /// events stream it has to be durable before the next segment can begin.
     var reserveBytes: Int
+    /// What has to stay free of the file system for a segment file to be made.
+    var keepFreeBytes = 0
   }
 
   let shared: SharedIndex
@@ -60,7 +64,8 @@ final class StreamLog {
   private var unsynced: [UnsyncedBatch] = []
   /// The segment of what is not synced was given up after a fault.
   private var isGivenUp = false
-  private var dictionary = DeviceDictionary()
+  /// The active segment's.
+  private var encoder = BatchEncoder(seed: 0)
   var nextGeneration: UInt64
   private var scratch = ByteWriter(capacity: 64 * 1024)
 
@@ -82,7 +87,7 @@ final class StreamLog {
     {
       active = last
       syncedEnd = last.end
-      for device in devices { _ = dictionary.add(device) }
+      encoder = BatchEncoder(seed: last.header.frameSeed, continuing: devices)
     }
   }
 
@@ -94,18 +99,8 @@ final class StreamLog {
   ) throws(AppendError) {
     try rewrite()
     if active?.header.definitions != definitions { try roll(definitions: definitions) }
-    try write(definitions: definitions, isReserved: false) { log, writer, seed in
-      for sample in samples.lazy.map(\.sample) where log.dictionary.number(of: sample.device) == nil
-      {
-        let number = log.dictionary.add(sample.device)
-        Frame.append(to: &writer, seed: seed) { writer in
-          BatchCodec.writeDevice(sample.device, number: number, to: &writer)
-        }
-      }
-      Frame.append(to: &writer, seed: seed) { writer in
-        BatchCodec.writeSamples(
-          samples, key: log.nextKey, context: context, devices: log.dictionary, to: &writer)
-      }
+    try write(definitions: definitions, isReserved: false) { encoder, name, writer in
+      encoder.write(samples, key: name, context: context, to: &writer)
     }
     unsynced.append(
       UnsyncedBatch(context: context, body: .samples(samples, definitions: definitions)))
@@ -117,10 +112,8 @@ final class StreamLog {
   ) throws(AppendError) {
     // A reserved one comes while the log itself begins a segment.
     if !isReserved { try rewrite() }
-    try write(definitions: 0, isReserved: isReserved) { log, writer, seed in
-      Frame.append(to: &writer, seed: seed) { writer in
-        BatchCodec.writeEvents(events, key: log.nextKey, context: context, to: &writer)
-      }
+    try write(definitions: 0, isReserved: isReserved) { encoder, name, writer in
+      encoder.write(events, key: name, context: context, to: &writer)
     }
     unsynced.append(UnsyncedBatch(context: context, body: .events(events)))
   }
@@ -176,7 +169,7 @@ final class StreamLog {
 
   private func write(
     definitions: UInt32, isReserved: Bool,
-    _ encode: (StreamLog, inout ByteWriter, _ seed: UInt32) -> Void
+    _ encode: (inout BatchEncoder, BatchKey, inout ByteWriter) -> Void
   ) throws(AppendError) {
     // Once for the active segment and, when it is full, once more for the next.
     for isFresh in [false, true] {
@@ -185,15 +178,13 @@ final class StreamLog {
       if active == nil || isFresh { try roll(definitions: definitions) }
       guard let segment = active else { throw .noRoom }
       scratch.reset()
-      let knownDevices = dictionary.devices.count
-      encode(self, &scratch, segment.header.frameSeed)
+      encode(&encoder, nextKey, &scratch)
       let capacity = room.limits.segmentBytes - (isReserved ? 0 : room.limits.reserveBytes)
       if segment.end + scratch.count <= capacity {
         try put(scratch.bytes, into: segment)
         return
       }
-      // What was encoded is not written here: the dictionary must not say that it was.
-      dictionary.truncate(to: knownDevices)
+      encoder.forgetLast()
     }
     let limit = room.limits.segmentBytes - room.limits.reserveBytes - SegmentHeader.bytes
     throw .tooLarge(bytes: scratch.count, limit: limit)
@@ -229,7 +220,6 @@ final class StreamLog {
   func closeActive() {
     active = nil
     activeFile = nil
-    dictionary.removeAll()
   }
 
   /// After a fault: what was not synced does not count as being in the segment any more, and goes
@@ -277,6 +267,7 @@ final class StreamLog {
     active = segment
     syncedEnd = segment.end
     activeFile = file
+    encoder = BatchEncoder(seed: header.frameSeed)
     shared.withLock { $0.segments.append(segment) }
   }
 }

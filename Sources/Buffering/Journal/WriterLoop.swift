@@ -115,8 +115,9 @@ struct WriterLoop {
         try store.commit()
       }
       try saveCursorsWhenDue()
+      try store.tendRemovedDestinations()
       if let error = store.journal.takeReadFailure() { throw .storage(error) }
-      change(to: outageFault ?? cursorFault)
+      change(to: outageFault ?? cursorFault ?? access.notice ?? store.evictionFault)
     } catch {
       // What was due still is: without a pause the loop would spin while there is nothing to hold.
       let retry = ContinuousClock.now + .seconds(Self.retrySeconds)
@@ -219,7 +220,9 @@ struct WriterLoop {
     guard fault != self.fault else { return }
     self.fault = fault
     observer.store(changedTo: fault)
-    let detail = StateDetail(state: fault == nil ? "ok" : "failed", reason: fault)
+    let isEvicting = fault != nil && fault == store.evictionFault
+    let state = isEvicting ? "evicting" : fault == nil ? "ok" : "failed"
+    let detail = StateDetail(state: state, reason: fault)
     ring.accept(
       Event(
         time: clock.now(), severity: fault == nil ? .info : .warning, source: "store",
@@ -228,7 +231,7 @@ struct WriterLoop {
 
   private static func overrun(_ overrun: SampleRing.Overrun, at now: Timestamp) -> Event {
     let detail = GapDetail(
-      stream: overrun.stream, span: .time(from: overrun.from, to: overrun.to),
+      stream: overrun.stream, span: .time(from: overrun.first, to: overrun.last),
       count: overrun.count, reason: .overrun)
     return Event(
       time: now, severity: .warning, source: "\(overrun.stream)", detail: .gap(detail))
@@ -244,7 +247,7 @@ struct WriterLoop {
     do throws(AppendError) {
       if let first = held.first?.sample.time, let last = held.last?.sample.time {
         let detail = GapDetail(
-          stream: .data, span: .time(from: first.wall, to: last.wall), count: held.count,
+          stream: .data, span: .time(from: first, to: last), count: held.count,
           reason: .storeFailed)
         try store.append([
           Event(time: clock.now(), severity: .warning, source: "data", detail: .gap(detail))

@@ -26,10 +26,10 @@ public final class SampleRing: Sendable {
     public var stream: StreamName
     /// How many.
     public var count: Int
-    /// Wall time of the first and the last, Unix milliseconds.
-    public var from: Int64
-    /// Wall time of the last.
-    public var to: Int64
+    /// The oldest of them.
+    public var first: Timestamp
+    /// The newest of them.
+    public var last: Timestamp
   }
 
   /// What is taken out in one go.
@@ -145,9 +145,11 @@ extension SampleRing.Content {
   fileprivate mutating func note(dropped time: Timestamp, from stream: StreamName) {
     var overrun =
       overruns[stream]
-      ?? SampleRing.Overrun(stream: stream, count: 0, from: time.wall, to: time.wall)
+      ?? SampleRing.Overrun(stream: stream, count: 0, first: time, last: time)
     overrun.count += 1
-    overrun.to = time.wall
+    // Answers of several devices come in nearly the order of their times.
+    if time.monotonic < overrun.first.monotonic { overrun.first = time }
+    if time.monotonic >= overrun.last.monotonic { overrun.last = time }
     overruns[stream] = overrun
   }
 }

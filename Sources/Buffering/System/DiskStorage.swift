@@ -72,6 +72,13 @@ public struct DiskStorage: Storage {
     try systemCall("unlink", on: path) { unlink(path) }
   }
 
+  /// What an unprivileged process may still write.
+  public func freeBytes(_ directory: String) throws(SystemError) -> Int {
+    var status = statvfs()
+    try systemCall("statvfs", on: directory) { statvfs(directory, &status) }
+    return Int(clamping: UInt64(status.f_bavail) * UInt64(status.f_frsize))
+  }
+
   /// Makes the names in a directory durable.
   public func syncDirectory(_ path: String) throws(SystemError) {
     let descriptor = try systemCall("open", on: path) {
@@ -94,7 +101,7 @@ public struct DiskStorage: Storage {
 }
 
 /// A descriptor, owned.
-private final class DiskFile: StorageFile {
+final class DiskFile: StorageFile {
   private let path: String
   private let descriptor: Int32
 

@@ -16,8 +16,15 @@ public protocol Storage: Sendable {
   func rename(_ old: String, to new: String) throws(SystemError)
   /// Removes a file; durable after `syncDirectory`.
   func remove(_ path: String) throws(SystemError)
+  /// What of the file system that a directory is in may still be written, in bytes.
+  func freeBytes(_ directory: String) throws(SystemError) -> Int
   /// Makes creations, renames and removals in a directory durable.
   func syncDirectory(_ path: String) throws(SystemError)
+}
+
+extension Storage {
+  /// Only a real disk runs full of what others write.
+  public func freeBytes(_ directory: String) -> Int { .max }
 }
 
 /// An open file; closed when released. Reads may come from any thread, beside one that writes.

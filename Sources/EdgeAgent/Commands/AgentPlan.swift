@@ -7,10 +7,18 @@ internal import Telemetry
 struct AgentPlan {
   let configuration: AgentConfiguration
   let buses: [BusPlan]
+  /// What the machine that makes the plan knows of the time; `nil` where that is of no interest.
+  let time: TimeState?
+  let store: StorePlan
 
-  init(_ configuration: AgentConfiguration) {
+  /// `roomBytes` is what the store's file system has for it, if that is known.
+  init(_ configuration: AgentConfiguration, time: TimeState? = nil, roomBytes: Int64? = nil) {
     self.configuration = configuration
+    self.time = time
     buses = configuration.buses.map(BusPlan.init)
+    store = StorePlan(
+      configuration.storage, buses: buses, destinations: configuration.uplinks.count,
+      roomBytes: roomBytes)
   }
 
   // MARK: Text
@@ -26,6 +34,8 @@ struct AgentPlan {
         + "synced every \(Self.duration(storage.commitMilliseconds)); "
         + "events \(Self.size(storage.eventBytes)), synced at once",
     ]
+    lines += store.lines
+    if let time { lines.append("clock of this machine: \(time.words)") }
     lines += configuration.uplinks.map(Self.line)
     for (definition, plan) in zip(configuration.buses, buses) {
       lines += Self.lines(definition, plan)
@@ -107,7 +117,7 @@ struct AgentPlan {
     "\(number) \(number == 1 ? one : many ?? one + "s")"
   }
 
-  private static func duration(_ milliseconds: Int64) -> String {
+  static func duration(_ milliseconds: Int64) -> String {
     let units: [(Int64, String)] = [(60_000, "min"), (1000, "s"), (1, "ms")]
     let unit = units.first { milliseconds % $0.0 == 0 } ?? (1, "ms")
     return "\(milliseconds / unit.0) \(unit.1)"
@@ -127,6 +137,14 @@ struct AgentPlan {
     json.beginObject()
     json.member("gateway", configuration.gateway.id)
     json.member("store", configuration.storage.directory)
+    if let time {
+      json.key("clock")
+      json.beginObject()
+      json.member("state", time.clock.rawValue)
+      TimeState.write(time.realTimeClocks, into: &json)
+      json.endObject()
+    }
+    store.write(to: &json)
     json.key("destinations")
     json.beginArray()
     for uplink in configuration.uplinks {

@@ -1,4 +1,5 @@
 internal import ArgumentParser
+internal import Buffering
 internal import Drivers
 internal import Telemetry
 
@@ -13,7 +14,11 @@ struct CheckCommand: ParsableCommand {
 
   func run() throws {
     let configuration = try AgentConfiguration.loadOrExit(options.configuration)
-    let plan = AgentPlan(configuration)
+    let directory = configuration.storage.directory
+    let room = FileSystemRoom.freeBytes(at: directory).map {
+      $0 + Int64(StoreInspection.fileBytes(in: directory))
+    }
+    let plan = AgentPlan(configuration, time: .ofThisMachine(), roomBytes: room)
     print(json ? plan.json : plan.text)
   }
 }

@@ -29,6 +29,9 @@ struct RunCommand: ParsableCommand {
       if case .storeHeld = error { throw ExitStatus.storeHeld }
       throw ExitCode.failure
     }
+    if let warning = StorageSpace.warning(configuration.storage) {
+      Log.write(.warning, warning, of: .part("store"))
+    }
     Log.notice("edge-agent \(productVersion) runs as \(configuration.gateway.id)")
 
     let signal = Supervisor(agent, service: ServiceManager()).run {

@@ -1,3 +1,4 @@
+internal import Buffering
 internal import ConfigurationFile
 internal import Drivers
 internal import MQTT
@@ -60,6 +61,10 @@ struct StorageConfiguration: Sendable, Hashable {
   var commitMilliseconds: Int64
   /// The most bytes that the events stream keeps.
   var eventBytes: Int64
+  /// What the store leaves free of its file system.
+  var keepFreeBytes: Int64
+  /// How long a destination that was taken out holds what it has not acknowledged.
+  var keepRemovedMilliseconds: Int64
 }
 
 /// Where a broker listens.
@@ -94,6 +99,8 @@ struct UplinkConfiguration: Sendable, Hashable {
   var passwordFile: String?
   /// What all topics begin with; no slash at its end.
   var topicPrefix: String
+  /// Where its delivery begins when it is new.
+  var beginning: DestinationBeginning
   /// The fastest that history is sent.
   var historyRate: ByteRate
   /// The most of the window's credits that history takes, 1…100.

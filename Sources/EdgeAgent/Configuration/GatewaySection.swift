@@ -2,6 +2,8 @@ internal import ConfigurationFile
 internal import LinuxSystem
 
 private let socketPathLimit = UnixSocketAddress.mostBytes
+/// A year: longer than stores last.
+let longestAge: Int64 = 365 * 24 * 3_600_000
 /// Long enough for any code, short enough for three of them in a topic.
 private let topicLevelLimit = 64
 
@@ -36,10 +38,14 @@ extension SectionDecoder {
     let sizes: ClosedRange<Int64> = 4 << 20...1 << 40
     var storage = StorageConfiguration(
       directory: "/var/lib/edge-agent", dataBytes: 1 << 30, commitMilliseconds: 1000,
-      eventBytes: 64 << 20)
+      eventBytes: 64 << 20, keepFreeBytes: 64 << 20,
+      keepRemovedMilliseconds: 7 * 24 * 3_600_000)
     guard let section else { return storage }
     return section.mapping { mapping in
       if let path = mapping.take("directory")?.absolutePath() { storage.directory = path }
+      if let bytes = mapping.take("keep-free")?.size(in: 0...1 << 40) {
+        storage.keepFreeBytes = bytes
+      }
       _ = mapping.take("data")?.mapping { data -> Void? in
         if let size = data.take("size")?.size(in: sizes) { storage.dataBytes = size }
         // Shorter than a sync takes on flash is no promise; longer than a minute loses too much.
@@ -51,6 +57,10 @@ extension SectionDecoder {
       _ = mapping.take("events")?.mapping { events -> Void? in
         if let size = events.take("size")?.size(in: sizes) { storage.eventBytes = size }
         return nil
+      }
+      // Longer than any store lasts is no promise.
+      if let keep = mapping.take("keep-removed")?.duration(in: 0...longestAge) {
+        storage.keepRemovedMilliseconds = keep
       }
       return storage
     }

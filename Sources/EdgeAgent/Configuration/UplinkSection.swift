@@ -1,3 +1,4 @@
+internal import Buffering
 internal import ConfigurationFile
 
 /// A thread, a connection and two cursors each.
@@ -45,6 +46,7 @@ extension SectionDecoder {
         passwordFile.refuse("a password without a user", "username is expected beside it")
       }
       let prefix = uplink.take("topic-prefix").map { $0.topicPrefix() } ?? standardPrefix(gateway)
+      let beginning = beginning(uplink.take("from"))
       let history = history(uplink.take("history"))
       let tls = tls(uplink, brokers?.scheme)
       refuseUnbuilt(uplink)
@@ -54,8 +56,8 @@ extension SectionDecoder {
       return UplinkConfiguration(
         name: name, brokers: brokers.addresses, tls: tls, protocolVersion: version,
         clientID: clientID,
-        username: user, passwordFile: password, topicPrefix: prefix, historyRate: history.rate,
-        historySharePercent: history.share)
+        username: user, passwordFile: password, topicPrefix: prefix, beginning: beginning,
+        historyRate: history.rate, historySharePercent: history.share)
     }
   }
 
@@ -109,6 +111,14 @@ extension SectionDecoder {
     } catch {
       url.refuse(error.what, error.expected)
       return nil
+    }
+  }
+
+  private func beginning(_ value: ConfigurationValue?) -> DestinationBeginning {
+    switch value?.text("live, all or a duration such as 24h") {
+    case nil, "live": .live
+    case "all": .everything
+    default: value?.duration(in: 0...longestAge).map { .age(milliseconds: $0) } ?? .live
     }
   }
 

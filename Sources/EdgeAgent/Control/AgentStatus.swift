@@ -49,6 +49,7 @@ final class AgentStatus: ControlResponder {
     writeBuses(parts, snapshot, into: &json)
     writeDevices(parts, snapshot, into: &json)
     writeDestinations(parts, snapshot, into: &json)
+    writeRemoved(into: &json)
     writeStore(parts.configuration.storage, snapshot, into: &json)
     writePoints(parts, snapshot, into: &json)
     json.endObject()
@@ -73,8 +74,25 @@ final class AgentStatus: ControlResponder {
     json.member("process", getpid())
     json.member("time", now.wall)
     json.member("clock", now.clock.rawValue)
+    writeTime(now, into: &json)
     // By the clock that never steps.
     json.member("uptime", max(0, now.monotonic - start.monotonic))
+  }
+
+  private func writeTime(_ now: Timestamp, into json: inout JSONWriter) {
+    json.key("time-state")
+    json.beginObject()
+    json.member("offset", now.offset)
+    TimeState.write(RealTimeClock.all(), into: &json)
+    if let step = journal.lastClockStep {
+      json.key("last-step")
+      json.beginObject()
+      json.member("milliseconds", step.milliseconds)
+      // By the clock that never steps.
+      json.member("age", max(0, now.monotonic - step.monotonic))
+      json.endObject()
+    }
+    json.endObject()
   }
 
   private func writeFaults(of snapshot: HealthBoard.Snapshot, into json: inout JSONWriter) {
@@ -177,6 +195,24 @@ final class AgentStatus: ControlResponder {
       json.member("share", uplink.historySharePercent)
       json.endObject()
     }
+  }
+
+  private func writeRemoved(into json: inout JSONWriter) {
+    json.key("removed-destinations")
+    json.beginArray()
+    for removed in journal.removedDestinations {
+      json.beginObject()
+      json.member("name", removed.name.description)
+      json.member("remaining", removed.remainingMilliseconds)
+      json.key("unsent")
+      json.beginObject()
+      for stream in StreamName.allCases {
+        json.member("\(stream)", journal.counts(of: stream, for: removed.name).unsent)
+      }
+      json.endObject()
+      json.endObject()
+    }
+    json.endArray()
   }
 
   private func writeStore(

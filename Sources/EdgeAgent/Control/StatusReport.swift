@@ -45,6 +45,23 @@ struct StatusReport: Equatable {
     var historyShare: Int?
   }
 
+  /// What the board knows of the time besides `clock`.
+  struct Time: Equatable {
+    /// Names of clocks that go on without power; `nil` where the agent does not say.
+    var realTimeClocks: [String]?
+    /// By how much the wall clock was set the last time, and how long ago.
+    var lastStep: Int64?
+    var lastStepAge: Int64?
+  }
+
+  /// A destination that is not configured any more and holds data for a while.
+  struct Removed: Equatable {
+    var name: String
+    var remaining: Int64
+    /// Batches, by stream.
+    var unsent: [StreamName: Int]
+  }
+
   struct Stream: Equatable {
     var name: StreamName
     var bytes: Int64
@@ -82,12 +99,14 @@ struct StatusReport: Equatable {
   var process: Int
   var time: Int64
   var clock: String
+  var timeState: Time
   var uptime: Int64
   var isHealthy: Bool
   var faults: [Fault]
   var buses: [Bus]
   var devices: [Device]
   var destinations: [Destination]
+  var removed: [Removed]
   var store: Store
   var points: [Point]
 }
@@ -119,12 +138,16 @@ extension StatusReport {
     process = try answer.integer("process")
     time = try answer.milliseconds("time")
     clock = try answer.string("clock")
+    timeState = try Time(answer.optionalFields("time-state"))
     uptime = try answer.milliseconds("uptime")
     isHealthy = try answer.bool("healthy")
     faults = try Self.all(answer, "faults", Fault.init)
     buses = try Self.all(answer, "buses", Bus.init)
     devices = try Self.all(answer, "devices", Device.init)
     destinations = try Self.all(answer, "destinations", Destination.init)
+    removed =
+      answer.members["removed-destinations"] == nil
+      ? [] : try Self.all(answer, "removed-destinations", Removed.init)
     store = try Store(answer.fields("store"))
     points = try Self.all(answer, "points", Point.init)
   }
@@ -186,6 +209,34 @@ extension StatusReport.Destination {
     let history = try fields.optionalFields("history")
     historyRate = try history.optionalInteger("rate")
     historyShare = try history.optionalInteger("share")
+  }
+}
+
+extension StatusReport.Time {
+  init(_ fields: JSONFields) throws(PayloadError) {
+    if fields.members["real-time-clocks"] != nil {
+      var names: [String] = []
+      for value in try fields.array("real-time-clocks") {
+        guard case .string(let name) = value else {
+          throw fields.error("real-time-clocks", "names are expected, not \(value.kind)")
+        }
+        names.append(name)
+      }
+      realTimeClocks = names
+    }
+    let step = try fields.optionalFields("last-step")
+    lastStep = try step.optionalInteger("milliseconds")
+    lastStepAge = try step.optionalInteger("age")
+  }
+}
+
+extension StatusReport.Removed {
+  init(_ fields: JSONFields) throws(PayloadError) {
+    name = try fields.string("name")
+    remaining = try fields.milliseconds("remaining")
+    let counts = try fields.fields("unsent")
+    unsent = [:]
+    for stream in StreamName.allCases { unsent[stream] = try counts.integer("\(stream)", Int.self) }
   }
 }
 

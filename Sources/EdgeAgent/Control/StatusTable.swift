@@ -5,7 +5,8 @@ extension StatusReport {
   /// The report for a human at a terminal.
   var lines: [String] {
     var sections = [summary]
-    sections.append(contentsOf: [busTable, deviceTable, destinationTable].map(\.lines))
+    sections.append(contentsOf: [busTable, deviceTable].map(\.lines))
+    sections.append(destinationTable.lines + removedLines)
     sections.append(storeLines)
     sections.append(pointTable.lines)
     return Array(sections.filter { !$0.isEmpty }.joined(separator: [""]))
@@ -17,12 +18,33 @@ extension StatusReport {
       terminalSafe("gateway \(gateway)\(name), edge-agent \(agent), process \(process)"),
       "up \(span(uptime)), clock \(terminalSafe(clock)), \(dateText(time)) UTC",
     ]
+    if let timeLine { lines.append(timeLine) }
     guard !isHealthy else { return lines + ["healthy"] }
     let count = faults.count == 1 ? "1 fault" : "\(faults.count) faults"
     lines.append("degraded: \(count)")
     var table = TextTable("FAULT", "WHAT", "FOR")
     for fault in faults { table.add(fault.part, fault.word, span(time - fault.since)) }
     return lines + table.lines
+  }
+
+  private var timeLine: String? {
+    guard let names = timeState.realTimeClocks else { return nil }
+    var line = TimeState.words(names)
+    if let step = timeState.lastStep, let age = timeState.lastStepAge {
+      let way = step < 0 ? "back" : "forward"
+      line += "; the clock was set \(way) by \(span(abs(step))) \(span(age)) ago"
+    }
+    return terminalSafe(line)
+  }
+
+  private var removedLines: [String] {
+    removed.map { removed in
+      terminalSafe(
+        "\(removed.name) is not configured any more: holds \(removed.unsent[.events] ?? 0) batches "
+          + "of events and \(removed.unsent[.data] ?? 0) of data "
+          + "for \(span(removed.remaining)) more"
+      )
+    }
   }
 
   private var busTable: TextTable {

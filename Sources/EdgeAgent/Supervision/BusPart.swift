@@ -6,16 +6,16 @@ internal import Telemetry
 final class BusIntake: SampleSink {
   private struct State {
     var definitions: UInt32
-    /// Wall time of each device's newest sample; before the first, of the beginning.
-    var newest: [String: Int64]
+    /// Time of each device's newest sample; before the first, of the beginning.
+    var newest: [String: Timestamp]
     var isClosed = false
   }
 
   private let board: HealthBoard
   private let state: Monitor<State>
 
-  /// - Parameter start: Wall time from which on the devices are read.
-  init(board: HealthBoard, devices: [String], definitions: UInt32, start: Int64) {
+  /// - Parameter start: The time from which on the devices are read.
+  init(board: HealthBoard, devices: [String], definitions: UInt32, start: Timestamp) {
     self.board = board
     let newest = Dictionary(devices.map { ($0, start) }, uniquingKeysWith: { first, _ in first })
     state = Monitor(State(definitions: definitions, newest: newest))
@@ -29,13 +29,15 @@ final class BusIntake: SampleSink {
   /// From now on another bus stands in for this one, which hangs. What it tells yet would come
   /// between, after or against what the other tells, so it is dropped, and a gap accounts for it.
   func close(at now: Timestamp) {
-    let newest: [String: Int64] = state.withLock { state in
+    let newest: [String: Timestamp] = state.withLock { state in
       defer { state.isClosed = true }
       return state.isClosed ? [:] : state.newest
     }
-    for (device, newest) in newest.sorted(by: { $0.key < $1.key }) where newest < now.wall {
+    // By the clock that never steps: one that was set back would hide what is missing.
+    for (device, newest) in newest.sorted(by: { $0.key < $1.key })
+    where newest.monotonic < now.monotonic {
       let gap = GapDetail(
-        stream: .data, span: .time(from: newest + 1, to: now.wall), reason: .notRead)
+        stream: .data, span: .time(from: newest.advanced(by: 1), to: now), reason: .notRead)
       board.accept(Event(time: now, severity: .warning, source: device, detail: .gap(gap)))
     }
   }
@@ -45,7 +47,7 @@ final class BusIntake: SampleSink {
   func accept(_ sample: Sample) {
     state.withLock { state in
       guard !state.isClosed else { return }
-      state.newest[sample.device.name] = sample.time.wall
+      state.newest[sample.device.name] = sample.time
       board.accept(sample, definitions: state.definitions)
     }
   }
@@ -78,7 +80,7 @@ final class BusPart: Sendable {
     self.definition = definition
     let intake = BusIntake(
       board: board, devices: definition.devices.map(\.name), definitions: definitions,
-      start: clock.now().wall)
+      start: clock.now())
     self.intake = intake
     let heartbeat = Heartbeat(name: definition.name)
     self.heartbeat = heartbeat

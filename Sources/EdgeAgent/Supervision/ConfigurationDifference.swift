@@ -30,6 +30,9 @@ struct ConfigurationDifference: Equatable {
     if old.storage.eventBytes != new.storage.eventBytes {
       needsRestart.append("storage.events.size")
     }
+    if old.storage.keepRemovedMilliseconds != new.storage.keepRemovedMilliseconds {
+      needsRestart.append("storage.keep-removed")
+    }
     if old.controlSocket != new.controlSocket { needsRestart.append("control.socket") }
 
     let buses = Self.changes(old.buses, new.buses) { $0.name }

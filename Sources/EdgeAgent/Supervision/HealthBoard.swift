@@ -14,7 +14,7 @@ final class HealthBoard: HealthSource, StoreObserver {
   init(configuration: AgentConfiguration, ring: SampleRing, clock: any TimeSource) {
     self.ring = ring
     self.clock = clock
-    state = Monitor(HealthState(storeSince: clock.now().wall))
+    state = Monitor(HealthState(at: clock.now()))
     configure(configuration, renewing: ConfigurationDifference())
   }
 
@@ -22,11 +22,13 @@ final class HealthBoard: HealthSource, StoreObserver {
   /// them, unless they begin anew.
   func configure(_ configuration: AgentConfiguration, renewing difference: ConfigurationDifference)
   {
-    let since = clock.now().wall
+    let now = clock.now()
+    let since = now.wall
     let renewedDevices = Set(
       configuration.buses.filter { difference.beginningBuses.contains($0.name) }
         .flatMap(\.devices).map(\.name))
     state.update { state in
+      state.follow(now)
       for name in renewedDevices {
         state.devices[name] = nil
         state.readings.forget(name)
@@ -140,15 +142,17 @@ final class HealthBoard: HealthSource, StoreObserver {
 
   /// Something of the agent's own, such as `control`. It is listed only while it has a fault.
   func own(_ name: String, changedTo fault: String?) {
-    let now = clock.now().wall
+    let now = clock.now()
     let isNew = state.withLock { state in
+      state.follow(now)
       let place = state.parts.firstIndex { $0.kind == .agent && $0.name == name }
       guard place.map({ state.parts[$0].fault }) ?? nil != fault else { return false }
       // They stand behind all others, so that no other's place changes.
       if let place { state.parts.remove(at: place) }
       if let fault {
         state.parts.append(
-          HealthReport.Part(kind: .agent, name: name, fault: fault, since: now, newestValue: nil))
+          HealthReport.Part(
+            kind: .agent, name: name, fault: fault, since: now.wall, newestValue: nil))
       }
       return true
     }
@@ -159,6 +163,7 @@ final class HealthBoard: HealthSource, StoreObserver {
   func bus(_ name: String, isStuck: Bool) {
     let now = clock.now()
     let isNew = state.withLock { state in
+      state.follow(now)
       guard let place = state.places[HealthState.PartKey(kind: .bus, name: name)],
         (state.stuckBuses[name] != nil) != isStuck
       else { return false }
@@ -181,10 +186,11 @@ final class HealthBoard: HealthSource, StoreObserver {
 
   /// The journal's loop got stuck in a call, or turns again. No event: it could not be kept.
   func store(isStuck: Bool) {
-    let now = clock.now().wall
+    let now = clock.now()
     state.withLock { state in
-      state.storeStuckSince = isStuck ? now : nil
-      if !isStuck { state.storeSince = now }
+      state.follow(now)
+      state.storeStuckSince = isStuck ? now.wall : nil
+      if !isStuck { state.storeSince = now.wall }
     }
     tellListener()
   }
@@ -192,11 +198,12 @@ final class HealthBoard: HealthSource, StoreObserver {
   // MARK: Observers
 
   func store(changedTo fault: String?) {
-    let now = clock.now().wall
+    let now = clock.now()
     let isNew = state.withLock { state in
+      state.follow(now)
       guard state.storeFault != fault else { return false }
       state.storeFault = fault
-      state.storeSince = now
+      state.storeSince = now.wall
       return true
     }
     guard isNew else { return }
@@ -221,13 +228,14 @@ final class HealthBoard: HealthSource, StoreObserver {
   private func set(
     _ kind: HealthReport.Part.Kind, _ name: String, fault: String?
   ) -> Bool {
-    let now = clock.now().wall
+    let now = clock.now()
     let isNew = state.withLock { state in
+      state.follow(now)
       guard let place = state.places[HealthState.PartKey(kind: kind, name: name)],
         state.parts[place].fault != fault
       else { return false }
       state.parts[place].fault = fault
-      state.parts[place].since = now
+      state.parts[place].since = now.wall
       return true
     }
     if isNew { tell(kind, name, fault: fault) }
@@ -237,8 +245,9 @@ final class HealthBoard: HealthSource, StoreObserver {
   /// Makes a change to what is known of a device, told with its place among the parts, and to its
   /// fault by it. Devices that are not configured are passed over.
   private func changeDevice(_ name: String, _ change: (inout HealthState, Int) -> Void) {
-    let now = clock.now().wall
+    let now = clock.now()
     let condition: DeviceCondition? = state.withLock { state in
+      state.follow(now)
       guard let place = state.places[HealthState.PartKey(kind: .device, name: name)] else {
         return nil
       }
@@ -250,7 +259,7 @@ final class HealthBoard: HealthSource, StoreObserver {
       // A device that is lost for another reason is lost since it was lost.
       state.setFault(
         ofDeviceAt: place, to: condition.fault, keepsSince: wasLost && condition.lost != nil,
-        at: now)
+        at: now.wall)
       return condition
     }
     if let condition { tell(.device, name, fault: condition.fault) }

@@ -23,8 +23,30 @@ struct HealthState {
   var stuckBuses: [String: Int64] = [:]
   /// Since when (wall time) the store's loop does not turn.
   var storeStuckSince: Int64?
+  /// What wall and monotonic time differed by when it was last looked at.
+  private var offset: Int64
   /// Told when something changed.
   var listener: (@Sendable () -> Void)?
+
+  init(at now: Timestamp) {
+    storeSince = now.wall
+    offset = now.offset
+  }
+
+  /// Follows the wall clock: what is known since when has lasted as long as before when the clock
+  /// is set, by 56 years where it began in 1970.
+  mutating func follow(_ now: Timestamp) {
+    let step = now.offset - offset
+    // What a clock drifts that is kept in step is left to add up.
+    guard step.magnitude > Self.largestDriftMilliseconds else { return }
+    offset = now.offset
+    for place in parts.indices { parts[place].since += step }
+    storeSince += step
+    storeStuckSince = storeStuckSince.map { $0 + step }
+    stuckBuses = stuckBuses.mapValues { $0 + step }
+  }
+
+  private static let largestDriftMilliseconds: UInt64 = 1000
 
   /// The parts, buses with what is known of them besides what they told: what their devices say
   /// of them, and that they are stuck.
@@ -88,8 +110,9 @@ struct HealthState {
   /// When the store's fault, or its health, began.
   var storeSinceAsSeen: Int64 { storeStuckSince ?? storeSince }
 
-  func report(at now: Timestamp) -> HealthReport {
-    HealthReport(
+  mutating func report(at now: Timestamp) -> HealthReport {
+    follow(now)
+    return HealthReport(
       time: now, parts: partsAsSeen,
       storeFault: storeStuckSince == nil ? storeFault : StuckFault.store)
   }

@@ -15,6 +15,9 @@ extension JournalSettings {
       destinations: configuration.uplinks.map { DestinationName($0.name) },
       definitions: PayloadEncoder.definitions(of: configuration.deviceDescriptions),
       agentVersion: productVersion, boot: boot)
+    keepFreeBytes = Int(configuration.storage.keepFreeBytes)
+    beginnings = configuration.beginnings
+    keepRemovedMilliseconds = configuration.storage.keepRemovedMilliseconds
   }
 }
 
@@ -24,6 +27,13 @@ extension JournalChange {
     self.init(
       destinations: configuration.uplinks.map { DestinationName($0.name) },
       definitions: PayloadEncoder.definitions(of: configuration.deviceDescriptions))
+    beginnings = configuration.beginnings
+  }
+}
+
+extension AgentConfiguration {
+  fileprivate var beginnings: [DestinationName: DestinationBeginning] {
+    Dictionary(uniqueKeysWithValues: uplinks.map { (DestinationName($0.name), $0.beginning) })
   }
 }
 

@@ -9,6 +9,8 @@ struct Account: Sendable {
     var since: [Int64] = []
     /// Whether values are kept to be compared with a truth.
     var keepsValues = false
+    /// Whether values are placed by the wall clock for that, not by the agent's monotonic one.
+    var comparesWallTime = false
   }
 
   /// Enough to see what happened; the counts say the rest.
@@ -28,10 +30,12 @@ struct Account: Sendable {
   private var liveLatency = Latency()
   private var historyLatency = Latency()
   private let keepsValues: Bool
+  private let comparesWallTime: Bool
 
   /// Starts with nothing received.
   init(_ options: Options = Options()) {
     keepsValues = options.keepsValues
+    comparesWallTime = options.comparesWallTime
     report.firstFresh = options.since.map { AccountReport.FirstFresh(since: $0) }
   }
 
@@ -123,6 +127,7 @@ struct Account: Sendable {
 
   private mutating func keepValues(of samples: [ReceivedSample], offset: Int64) {
     for sample in samples {
+      let time = sample.monotonic + offset
       for reading in sample.readings {
         let value: (text: String, isGood: Bool)
         switch reading.outcome {
@@ -132,7 +137,7 @@ struct Account: Sendable {
         }
         delivered[DevicePoint(device: sample.device, point: reading.point), default: []].append(
           DeliveredValue(
-            monotonic: sample.monotonic, time: sample.monotonic + offset, text: value.text,
+            monotonic: comparesWallTime ? time : sample.monotonic, time: time, text: value.text,
             isGood: value.isGood))
       }
     }
@@ -152,7 +157,9 @@ struct Account: Sendable {
     report.missingEpochs = completeness.missingEpochs
     report.clones = completeness.clones
     report.dating = completeness.dating
-    report.timeGaps = statements.timeGaps.filter { statements.concerns($0.detail, of: $0.gateway) }
+    report.timeGaps = statements.datedTimeGaps.filter {
+      statements.concerns($0.detail, of: $0.gateway)
+    }
     if let truth {
       report.truth = TruthReport(
         truth: truth, delivered: delivered, stretches: completeness.missingStretches)

@@ -32,7 +32,7 @@ struct Completeness {
     for epoch in Set(held.keys.map(\.epoch)) { statements.expectStart(of: epoch) }
     self.held = held
     self.statements = statements
-    timeGaps = statements.timeGaps.filter { statements.concerns($0.detail, of: $0.gateway) }
+    timeGaps = statements.datedTimeGaps.filter { statements.concerns($0.detail, of: $0.gateway) }
 
     let stated = statements.complete()
     let names = Set(held.keys).union(stated.keys).sorted()

@@ -9,6 +9,17 @@ struct Statements: Sendable {
     var detail: GapDetail
     /// Unix milliseconds, both ends included.
     var time: ClosedRange<Int64>
+    /// Where the event was made, if its boot's clock was not synchronised then.
+    var undated: Undated?
+  }
+
+  /// A moment of a boot that did not know the time yet.
+  struct Undated: Sendable, Hashable {
+    var boot: BootID
+    /// Milliseconds of the boot's monotonic clock.
+    var monotonic: Int64
+    /// Wall minus monotonic time as believed, ms.
+    var offset: Int64
   }
 
   /// A boot's first synchronisation of its clock.
@@ -60,8 +71,12 @@ struct Statements: Sendable {
         switch detail.span {
         case .batches: seqGaps.append((gateway, detail))
         case .time(let from, let to):
+          let undated =
+            batch.clock == .unsynced
+            ? Undated(boot: batch.boot, monotonic: event.monotonic, offset: batch.offset) : nil
           timeGaps.append(
-            TimeGap(gateway: gateway, store: store, detail: detail, time: from...to))
+            TimeGap(
+              gateway: gateway, store: store, detail: detail, time: from...to, undated: undated))
         }
       case .clock(let detail): add(detail, at: event.monotonic)
       case .other: break
@@ -99,6 +114,23 @@ struct Statements: Sendable {
   func concerns(_ gap: GapDetail, of gateway: String) -> Bool {
     guard let seen = destinations[gateway], !gap.destinations.isEmpty else { return true }
     return !seen.isDisjoint(with: gap.destinations)
+  }
+
+  /// The gaps by time with the times that their boots learnt later.
+  var datedTimeGaps: [TimeGap] {
+    timeGaps.map { gap in
+      guard let undated = gap.undated, let known = synchronisations[undated.boot],
+        undated.monotonic < known.monotonic
+      else { return gap }
+      // Only what this boot's clock showed: a gap may begin at what an earlier one did.
+      let shown = undated.offset...undated.offset + max(0, undated.monotonic)
+      let ends = [gap.time.lowerBound, gap.time.upperBound].map {
+        shown.contains($0) ? $0 - undated.offset + known.offset : $0
+      }
+      var dated = gap
+      dated.time = min(ends[0], ends[1])...max(ends[0], ends[1])
+      return dated
+    }
   }
 
   /// What is known of each stream, with the gaps by seq that concern this receiver.

@@ -26,8 +26,13 @@ struct Truth: Sendable, Hashable {
   /// Enough to see what is wrong with the file.
   static let malformedExampleLimit = 10
 
-  /// Makes an empty truth; lines are added.
-  init() {}
+  private let comparesWallTime: Bool
+
+  /// Makes an empty truth; lines are added. With `comparesWallTime` values are placed by the wall
+  /// clock: the simulator's monotonic clock is another machine's than the agent's.
+  init(comparesWallTime: Bool = false) {
+    self.comparesWallTime = comparesWallTime
+  }
 
   /// Adds line `number` of the file; a line that can't be read is counted.
   mutating func add(line: some Collection<UInt8>, number: Int) {
@@ -60,7 +65,8 @@ struct Truth: Sendable, Hashable {
     }
     for (point, text) in texts {
       values[DevicePoint(device: device, point: point), default: []].append(
-        ServedValue(monotonic: monotonic, time: time, text: text, isLate: isLate))
+        ServedValue(
+          monotonic: comparesWallTime ? time : monotonic, time: time, text: text, isLate: isLate))
     }
   }
 }

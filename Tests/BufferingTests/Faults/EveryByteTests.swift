@@ -45,7 +45,7 @@ struct EveryByteTests {
     #expect(whole.ledger.problems.isEmpty, "without damage")
     let image = whole.disk.image()
     for path in whole.disk.paths {
-      for place in Self.places(in: whole.disk.bytes(of: path), every: Seeds.stride(7)) {
+      for place in Self.places(in: whole.disk.bytes(of: path), every: Seeds.stride(31)) {
         let disk = image.afterKill()
         disk.damage(path) { bytes in for offset in place { bytes[offset] ^= 0xFF } }
         let exercise = Exercise(whole, on: disk, isNewBoot: false)

@@ -15,8 +15,8 @@ final class Exercise: @unchecked Sendable {
     case fault, damage
   }
 
-  /// Small segments: two records of a device fill a quarter.
-  static let segmentBytes = 8192
+  /// Small, so that roll-over is reached; a start after dozens of others fits in one batch.
+  static let segmentBytes = 10240
   static let names = ["province", "group", "museum"].map(DestinationName.init)
 
   private(set) var disk: SimulatedDisk

@@ -34,6 +34,8 @@ struct Ledger {
   private var exempt: [DestinationName: Set<BatchIdentity>] = [:]
   /// Why a batch is missing, by what gap events say.
   private var told: [Key: [UInt64: Set<String>]] = [:]
+  /// What no gap event says to be lost, but not to be for a destination that is new, by its name.
+  private var passedOver: [String: Set<BatchIdentity>] = [:]
   private var ends: [Key: End] = [:]
   /// Wall times in which readings may be missing, by what gap events say.
   private var lossTimes: [ClosedRange<Int64>] = []
@@ -165,6 +167,12 @@ struct Ledger {
       problems.append("a gap from \(from) to \(to) in \(key)")
       return
     }
+    if reason == "before-destination" {
+      for case .string(let name) in try gap.array("destinations") {
+        passedOver[name, default: []].formUnion((from...to).map(key.identity))
+      }
+      return
+    }
     for seq in from...to { told[key, default: [:]][seq, default: []].insert(reason) }
   }
 
@@ -191,6 +199,7 @@ struct Ledger {
         let identity = key.identity(seq)
         if readable.contains(identity) || acknowledged[destination]?.contains(identity) == true
           || exempt[destination]?.contains(identity) == true
+          || passedOver[destination.description]?.contains(identity) == true
         {
           continue
         }

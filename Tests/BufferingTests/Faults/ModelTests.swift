@@ -29,7 +29,7 @@ struct ModelTests {
 
   @Test(
     "What was committed is there, what is missing is explained, no identity has two contents",
-    arguments: found + Seeds.given(orFirst: 20))
+    arguments: found + Seeds.given(orFirst: 8))
   func model(seed: UInt64) {
     let exercise = Exercise(seed: seed, segments: 6)
     // Damage takes the promise away that what was committed is there: half the runs have none.

@@ -1,3 +1,4 @@
+import Buffering
 import ConfigurationFile
 import Drivers
 import Telemetry
@@ -33,8 +34,8 @@ struct LoadTests {
     let uplink = UplinkConfiguration(
       name: "province", brokers: [BrokerAddress(host: "broker.example", port: 1883)],
       protocolVersion: .v5, clientID: "gw-1", username: nil, passwordFile: nil,
-      topicPrefix: "mine/v1/520201/0520/gw-1", historyRate: .bytesPerSecond(65_536),
-      historySharePercent: 50)
+      topicPrefix: "mine/v1/520201/0520/gw-1", beginning: .live,
+      historyRate: .bytesPerSecond(65_536), historySharePercent: 50)
     #expect(
       configuration
         == AgentConfiguration(
@@ -45,8 +46,32 @@ struct LoadTests {
             description: "Any Linux board", serialPorts: [:], lines: [:]),
           storage: StorageConfiguration(
             directory: "/var/lib/edge-agent", dataBytes: 1_073_741_824, commitMilliseconds: 1000,
-            eventBytes: 67_108_864),
+            eventBytes: 67_108_864, keepFreeBytes: 67_108_864,
+            keepRemovedMilliseconds: 604_800_000),
           controlSocket: "/run/edge-agent/control.sock", buses: [bus], uplinks: [uplink]))
+  }
+
+  @Test("Where a new destination begins, and how long a removed one holds data, can be given")
+  func destinationLife() throws {
+    func load(_ from: String) throws -> AgentConfiguration {
+      try Fixtures.load(
+        text: """
+          gateway: { id: gw-1, mine: "0520", region: "520201" }
+          storage: { keep-removed: 36h }
+          uplinks: { province: { url: mqtt://broker.example\(from) } }
+          """)
+    }
+    #expect(try load("").storage.keepRemovedMilliseconds == 36 * 3_600_000)
+    let beginnings: [(String, DestinationBeginning)] = [
+      ("", .live), (", from: live", .live), (", from: all", .everything),
+      (", from: 24h", .age(milliseconds: 86_400_000)),
+    ]
+    for (text, beginning) in beginnings {
+      #expect(try load(text).uplinks.map(\.beginning) == [beginning])
+    }
+    for wrong in ["yesterday", "24", "400d", "[]"] {
+      #expect(throws: ConfigurationProblems.self) { try load(", from: \(wrong)") }
+    }
   }
 
   @Test("The contract's example means what the contract says")

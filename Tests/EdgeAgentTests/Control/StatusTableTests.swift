@@ -99,6 +99,28 @@ struct StatusTableTests {
     #expect(report.points.map(\.quality) == ["out-of-range", "good", "timeout", nil])
   }
 
+  @Test("It shows what the board knows of the time, and destinations that were taken out")
+  func timeAndRemoved() throws {
+    func lines(_ more: String) throws -> [String] {
+      let text = String(decoding: answer(), as: UTF8.self).replacingOccurrences(
+        of: "\"uptime\":", with: more + "\"uptime\":")
+      return try StatusReport(Array(text.utf8)).lines
+    }
+    let none = try lines("\"time-state\":{\"offset\":5,\"real-time-clocks\":[]},")
+    #expect(
+      none[2]
+        == "no real-time clock: after a power cut the date is wrong until the network tells it")
+    let step = #""last-step":{"milliseconds":-3600000,"age":90000}"#
+    let some = try lines(
+      #""time-state":{"offset":5,"real-time-clocks":["rtc0"],\#(step)},"#
+        + #""removed-destinations":[{"name":"group","remaining":86400000,"#
+        + #""unsent":{"events":2,"data":70}}],"#)
+    #expect(some[2] == "real-time clock rtc0; the clock was set back by 60 min 90 s ago")
+    #expect(
+      some.contains(
+        "group is not configured any more: holds 2 batches of events and 70 of data for 24 h more"))
+  }
+
   @Test("A refusal, another version and what is no status are said")
   func refusals() {
     func problem(_ text: String) -> String? {

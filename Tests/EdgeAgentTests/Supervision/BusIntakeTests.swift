@@ -25,7 +25,7 @@ struct BusIntakeTests {
   }
 
   private func intake() -> BusIntake {
-    BusIntake(board: board, devices: ["fan"], definitions: 1, start: clock.now().wall)
+    BusIntake(board: board, devices: ["fan"], definitions: 1, start: clock.now())
   }
 
   private func sample(_ value: UInt64, at time: Timestamp) -> Sample {
@@ -63,5 +63,20 @@ struct BusIntakeTests {
     #expect(content.events.map(\.detail) == [.gap(gap), state("open").detail])
     #expect(content.events.first?.source == "fan")
     #expect(board.report().parts.first { $0.kind == .bus }?.fault == nil)
+  }
+
+  @Test("A clock that is set back meanwhile hides nothing of what is missing")
+  func setBack() throws {
+    let intake = intake()
+    clock.advance(by: 1000)
+    intake.accept(sample(1, at: clock.now()))
+    clock.advance(by: 5000)
+    clock.step(by: -3_600_000)
+    intake.close(at: clock.now())
+    let gaps = ring.take(atMost: 0).events.compactMap { event -> GapDetail? in
+      if case .gap(let gap) = event.detail { gap } else { nil }
+    }
+    let now = clock.now().wall
+    #expect(gaps.map(\.span) == [.time(from: now - 4999, to: now)])
   }
 }

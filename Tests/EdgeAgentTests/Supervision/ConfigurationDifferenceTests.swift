@@ -71,6 +71,7 @@ struct ConfigurationDifferenceTests {
       ("directory: /var/lib/edge-agent", "directory: /data", "storage.directory"),
       ("size: 16MiB", "size: 32MiB", "storage.data.size"),
       ("commit: 1s", "commit: 5s", "storage.data.commit"),
+      ("directory:", "keep-removed: 1d, directory:", "storage.keep-removed"),
       ("control.sock", "other.sock", "control.socket"),
     ])
   func restart(old: String, new: String, key: String) throws {

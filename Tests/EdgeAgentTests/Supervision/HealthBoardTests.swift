@@ -53,6 +53,20 @@ struct HealthBoardTests {
     return Event(time: clock.now(), severity: .info, source: source, detail: detail)
   }
 
+  @Test("What has lasted a minute has lasted a minute also when the clock is set by years")
+  func clockIsSet() throws {
+    board.accept(event("station", .bus(StateDetail(state: "closed", reason: "refused"))))
+    clock.advance(by: 60_000)
+    clock.step(by: 56 * 365 * 86_400_000, to: .synced)
+    #expect(try clock.now().wall - part("station").since == 60_000)
+    #expect(clock.now().wall - board.snapshot().storeSince == 61_000)
+    clock.step(by: -3_600_000)
+    board.store(isStuck: true)
+    clock.step(by: -3_600_000)
+    #expect(try clock.now().wall - part("station").since == 60_000)
+    #expect(clock.now().wall - board.snapshot().storeSince == 0)
+  }
+
   @Test("Nothing is healthy before it has shown that it works")
   func starting() {
     let report = board.report()
