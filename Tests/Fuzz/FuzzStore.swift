@@ -9,8 +9,8 @@ import Telemetry
 enum Target: UInt8, CaseIterable {
   /// A segment file of the stream, as it is.
   case data, events
-  /// Bodies of frames, each with its kind and length before it, in a segment that is whole otherwise: past
-  /// the checksums, where decoding begins.
+  /// Bodies of frames, each with its kind and length before it, in a segment that is whole
+  /// otherwise: past the checksums, where decoding begins.
   case dataBodies, eventBodies
   /// One of the two files of a record, as it is.
   case epoch, cursor

@@ -59,6 +59,23 @@ struct EveryByteTests {
     }
   }
 
+  @Test("Damage to the only key of an epoch told of is explained", arguments: [false, true])
+  func onlyKey(isStopped: Bool) {
+    let whole = Self.store()
+    if isStopped { whole.take(.restart) }
+    let image = whole.disk.image()
+    for path in whole.disk.paths where path.contains("/data/") {
+      for offset in [4133, 4168] {
+        let disk = image.afterKill()
+        disk.damage(path) { $0[offset] ^= 0xFF }
+        let exercise = Exercise(whole, on: disk, isNewBoot: false)
+        exercise.ledger.damage()
+        exercise.open()
+        #expect(exercise.ledger.problems.isEmpty, "byte \(offset) of \(path)")
+      }
+    }
+  }
+
   @Test("Whatever the lock file holds, the store opens")
   func lock() throws {
     let directory = try TemporaryDirectory()

@@ -67,4 +67,16 @@ struct EveryFailureTests {
     }
     #expect(number > 50 || failures > 0)
   }
+
+  @Test(
+    "What stands in the next segment again after a failed sync is not lost with the one before",
+    arguments: [
+      (111, Failure(code: ENOSPC, isLasting: false)), (190, Failure(code: EIO, isLasting: false)),
+      (190, Failure(code: EIO, isLasting: true)),
+    ])
+  func appendedAgain(number: Int, failure: Failure) throws {
+    let (call, problems) = try #require(Self.play(seed: 0, failing: number, failure))
+    #expect(call.hasPrefix("sync"))
+    #expect(problems.isEmpty)
+  }
 }
