@@ -279,7 +279,7 @@ extension StreamIndex {
           if last > 0 { all.insert(run.epoch, 1...last) }
           return all
         }
-        all.insert(run.epoch, 1...last)
+        if last > 0 { all.insert(run.epoch, 1...last) }
       }
     }
     return all
