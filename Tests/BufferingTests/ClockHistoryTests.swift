@@ -205,8 +205,8 @@ struct ClockHistoryTests {
     for value in 0..<5 { try store.append(store.sample(value)) }
     try store.store.commit()
     for suffix in DurableRecord.suffixes {
-      disk.remove("store/clocks\(suffix)")
-      disk.remove("store/cursors/province\(suffix)")
+      try disk.remove("store/clocks\(suffix)")
+      try disk.remove("store/cursors/province\(suffix)")
     }
     let next = try StoreUnderTest(disk)
     #expect(next.seqs == [1, 2, 3, 4, 5])

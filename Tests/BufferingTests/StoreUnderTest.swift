@@ -17,7 +17,8 @@ struct StoreUnderTest {
 
   static func settings(
     segments: Int = 8, segmentBytes: Int = 32 * 1024,
-    destinations: [DestinationName] = [province], definitions: [UInt8] = definitions
+    destinations: [DestinationName] = [province], definitions: [UInt8] = definitions,
+    boot: BootID = boot
   ) -> JournalSettings {
     var settings = JournalSettings(
       directory: "store", dataBytes: segments * segmentBytes,

@@ -10,6 +10,9 @@ public enum Seeds {
     return first..<first + count
   }
 
+  /// Each how manyth of many like cases is tried: `usual`, and every one in a campaign.
+  public static func stride(_ usual: Int) -> Int { number("CAMPAIGN_SEED") == nil ? usual : 1 }
+
   private static func number(_ name: String) -> UInt64? {
     getenv(name).flatMap { UInt64(String(cString: $0)) }
   }

@@ -4,32 +4,49 @@ public import LinuxSystem
 
 /// A disk whose power can be cut and whose calls can be made to fail.
 ///
-/// What a power cut leaves: all that was synced; of what was written since the last sync of a file,
-/// any subset of its 512-byte sectors, in any order; of created, renamed and removed names in a
-/// directory that was not synced since, the state at the last sync of that directory.
+/// What a power cut leaves is `PowerCut`'s matter. A kill leaves all that was written, in the page
+/// cache: what was not synced before can still be lost in a power cut after it. What a sync that
+/// failed was to write is lost in the next power cut unless it is written again: the kernel has
+/// marked its pages clean.
 public final class SimulatedDisk: Storage {
   /// A call of the storage.
-  public enum Call: Sendable, Hashable {
-    case open, write, sync, read, rename, syncDirectory
+  public enum Call: Sendable, Hashable, CaseIterable {
+    case open, write, sync, size, read, list, rename, remove, createDirectory, syncDirectory
+  }
+
+  /// A call that changes something and is about to be made.
+  public struct Change: Sendable {
+    /// Which one.
+    public var call: Call
+    /// What it is called on.
+    public var path: String
+    /// Where in the file, and what, if it is a write.
+    public var offset = 0
+    /// What is written.
+    public var bytes: [UInt8] = []
   }
 
   fileprivate struct Failure {
-    var call: Call
+    var calls: Set<Call>
     var callsBefore: Int
     var code: Int32
     var isLasting: Bool
     var folder: String
+    /// Only calls that need room on the disk.
+    var isForRoom = false
   }
 
   fileprivate struct State {
-    var names: [String: SimulatedFile] = [:]
-    var durableNames: [String: SimulatedFile] = [:]
-    var directories: Set<String> = []
+    var tree = SimulatedTree()
     var deletedDirectories: Set<String> = []
     var failures: [Failure] = []
     var counts: [Call: Int] = [:]
     var actions: [Call: @Sendable () -> Void] = [:]
+    var observer: (@Sendable (Change) -> Void)?
     var openFiles = 0
+    var failedCalls = 0
+    var firstFailed: String?
+    var isUndisturbed = false
     var capacity = Int.max
   }
 
@@ -37,6 +54,8 @@ public final class SimulatedDisk: Storage {
 
   /// Starts with an empty disk.
   public init() {}
+
+  init(_ tree: SimulatedTree) { state.withLock { $0.tree = tree } }
 
   /// Pretends to be a disk.
   public var isDurable: Bool { true }
@@ -47,19 +66,44 @@ public final class SimulatedDisk: Storage {
     _ call: Call, after callsBefore: Int = 0, code: Int32, lasting: Bool = false,
     in folder: String = ""
   ) {
-    state.withLock {
-      $0.failures.append(
-        Failure(
-          call: call, callsBefore: callsBefore, code: code, isLasting: lasting, folder: folder))
-    }
+    add(
+      Failure(
+        calls: [call], callsBefore: callsBefore, code: code, isLasting: lasting, folder: folder))
   }
+
+  /// Lets whatever call comes after `callsBefore` others fail with `code`, once or until `heal`.
+  /// With ENOSPC, calls that need no room are neither counted nor fail.
+  public func failAny(after callsBefore: Int, code: Int32, lasting: Bool = false) {
+    add(
+      Failure(
+        calls: Set(Call.allCases), callsBefore: callsBefore, code: code, isLasting: lasting,
+        folder: "", isForRoom: code == ENOSPC))
+  }
+
+  private func add(_ failure: Failure) { state.withLock { $0.failures.append(failure) } }
 
   /// No call fails any more.
   public func heal() { state.withLock { $0.failures = [] } }
 
+  /// Lets the calls fail that were to fail on `other`: the same disk under another process.
+  public func takeFailures(of other: SimulatedDisk) {
+    let failing = other.state.withLock { $0 }
+    state.withLock {
+      $0.failures = failing.failures
+      $0.failedCalls = failing.failedCalls
+      $0.firstFailed = failing.firstFailed
+    }
+  }
+
   /// Lets something happen just before `call` is made the next time, on the caller's thread.
   public func before(_ call: Call, _ action: @escaping @Sendable () -> Void) {
     state.withLock { $0.actions[call] = action }
+  }
+
+  /// Is told of every call that changes something, before it is made, on the caller's thread; `nil`
+  /// ends it.
+  public func observe(_ observer: (@Sendable (Change) -> Void)?) {
+    state.withLock { $0.observer = observer }
   }
 
   /// Lets the disk have room for so many bytes of files and no more.
@@ -67,53 +111,59 @@ public final class SimulatedDisk: Storage {
 
   /// What may still be written.
   public func freeBytes(_ directory: String) -> Int {
-    let (files, capacity) = state.withLock { (Array($0.names.values), $0.capacity) }
-    return capacity == .max ? .max : max(0, capacity - files.reduce(0) { $0 + $1.size() })
+    let (files, capacity) = state.withLock { (Array($0.tree.names.values), $0.capacity) }
+    return capacity == .max ? .max : max(0, capacity - files.reduce(0) { $0 + $1.bytes.count })
   }
 
   /// How often a call was made.
   public func count(of call: Call) -> Int { state.withLock { $0.counts[call] ?? 0 } }
 
+  /// How many calls have failed.
+  public var failedCalls: Int { state.withLock { $0.failedCalls } }
+
+  /// The first call that failed, and on what.
+  public var firstFailed: String? { state.withLock { $0.firstFailed } }
+
+  /// Lets `body` look at the disk without being failed, counted or told of.
+  public func undisturbed<Result>(_ body: () throws -> Result) rethrows -> Result {
+    state.withLock { $0.isUndisturbed = true }
+    defer { state.withLock { $0.isUndisturbed = false } }
+    return try body()
+  }
+
+  /// The disk with all that it would hold now, to cut its power or kill its user later.
+  public func image() -> DiskImage { DiskImage(tree: state.withLock { $0.tree }) }
+
   /// The disk as the next boot finds it. Files that are still open keep writing to the old one.
   public func afterPowerCut(
     using generator: inout some RandomNumberGenerator
   ) -> SimulatedDisk {
-    let next = SimulatedDisk()
-    let (names, directories) = state.withLock { ($0.durableNames, $0.directories) }
-    var survivors: [String: SimulatedFile] = [:]
-    for (path, file) in names.sorted(by: { $0.key < $1.key }) {
-      survivors[path] = file.afterPowerCut(of: next, using: &generator)
-    }
-    next.adopt(survivors, directories)
-    return next
+    image().afterPowerCut(.anySubset, using: &generator)
   }
 
   /// The disk as a process finds it that starts after another was killed: all that was written.
-  public func afterKill() -> SimulatedDisk {
-    let next = SimulatedDisk()
-    let (names, directories) = state.withLock { ($0.names, $0.directories) }
-    next.adopt(names.mapValues { $0.copy(of: next) }, directories)
-    return next
-  }
+  public func afterKill() -> SimulatedDisk { image().afterKill() }
 
   /// Changes bytes of a file behind the back of whoever has it open.
   public func damage(_ path: String, _ change: (inout [UInt8]) -> Void) {
-    state.withLock { $0.names[path] }?.damage(change)
+    state.withLock { $0.tree.names[path] }?.damage(change)
   }
 
   /// Deletes a directory with all that is in it, as somebody with `rm -r` would.
   public func delete(_ directory: String) {
     state.withLock { state in
-      state.names = state.names.filter { !$0.key.hasPrefix(directory + "/") }
-      state.durableNames = state.durableNames.filter { !$0.key.hasPrefix(directory + "/") }
-      let gone = state.directories.filter { $0 == directory || $0.hasPrefix(directory + "/") }
-      state.directories.subtract(gone)
-      state.deletedDirectories.formUnion(gone)
+      for path in state.tree.names.keys where path.hasPrefix(directory + "/") {
+        state.tree.change(.remove(path))
+        let parent = path.prefix(upTo: path.lastIndex(of: "/") ?? path.startIndex)
+        state.deletedDirectories.insert(String(parent))
+        state.tree.sync(String(parent))
+      }
+      state.deletedDirectories.insert(directory)
     }
   }
 
   fileprivate func isRemoved(_ file: SimulatedFile) -> Bool {
-    state.withLock { state in !state.names.values.contains { $0 === file } }
+    state.withLock { state in !state.tree.names.values.contains { $0 === file } }
   }
 
   /// How many files are open.
@@ -122,31 +172,35 @@ public final class SimulatedDisk: Storage {
   fileprivate func note(opened: Int) { state.withLock { $0.openFiles += opened } }
 
   /// The paths of all files.
-  public var paths: [String] { state.withLock { $0.names.keys.sorted() } }
+  public var paths: [String] { state.withLock { $0.tree.names.keys.sorted() } }
 
-  private func adopt(_ files: [String: SimulatedFile], _ directories: Set<String>) {
-    state.withLock { state in
-      state.names = files
-      state.durableNames = files
-      state.directories = directories
-    }
+  /// The bytes of a file; none if it is not there.
+  public func bytes(of path: String) -> [UInt8] {
+    state.withLock { $0.tree.names[path] }?.bytes ?? []
   }
 
-  fileprivate func begin(_ call: Call, _ path: String) throws(SystemError) {
+  fileprivate func begin(
+    _ call: Call, _ path: String, needsRoom: Bool, _ change: Change? = nil
+  ) throws(SystemError) {
+    let (isUndisturbed, observer) = state.withLock { ($0.isUndisturbed, $0.observer) }
+    if isUndisturbed { return }
     let action = state.withLock { $0.actions.removeValue(forKey: call) }
     action?()
+    if let change { observer?(change) }
     let code: Int32? = state.withLock { state in
       state.counts[call, default: 0] += 1
-      for index in state.failures.indices where state.failures[index].call == call {
-        let folder = state.failures[index].folder
-        guard folder.isEmpty || path.contains("/\(folder)/") else { continue }
-        if state.failures[index].callsBefore > 0 {
+      for index in state.failures.indices where state.failures[index].calls.contains(call) {
+        let failure = state.failures[index]
+        guard failure.folder.isEmpty || path.contains("/\(failure.folder)/") else { continue }
+        guard needsRoom || !failure.isForRoom else { continue }
+        if failure.callsBefore > 0 {
           state.failures[index].callsBefore -= 1
           continue
         }
-        let code = state.failures[index].code
-        if !state.failures[index].isLasting { state.failures.remove(at: index) }
-        return code
+        state.failedCalls += 1
+        state.firstFailed = state.firstFailed ?? "\(call) \(path)"
+        if !failure.isLasting { state.failures.remove(at: index) }
+        return failure.code
       }
       return nil
     }
@@ -154,188 +208,111 @@ public final class SimulatedDisk: Storage {
   }
 
   /// Makes a directory and its parents.
-  public func createDirectory(_ path: String) {
-    state.withLock { state in
-      state.directories.insert(path)
-      state.deletedDirectories.remove(path)
-    }
+  public func createDirectory(_ path: String) throws(SystemError) {
+    // One that is there needs nothing.
+    try begin(.createDirectory, path, needsRoom: false)
+    state.withLock { _ = $0.deletedDirectories.remove(path) }
   }
 
   /// The names in a directory.
   public func list(_ directory: String) throws(SystemError) -> [String] {
+    try begin(.list, directory, needsRoom: false)
     let prefix = directory + "/"
     return state.withLock { state in
-      state.names.keys.filter { $0.hasPrefix(prefix) }.map { String($0.dropFirst(prefix.count)) }
-        .filter { !$0.contains("/") }
+      let names = state.tree.names.keys.filter { $0.hasPrefix(prefix) }
+      return names.map { String($0.dropFirst(prefix.count)) }.filter { !$0.contains("/") }
     }
   }
 
   /// Opens a file, or makes it.
   public func open(_ path: String, creating: Bool) throws(SystemError) -> any StorageFile {
-    try begin(.open, path)
+    let isNew = creating && state.withLock { $0.tree.names[path] == nil }
+    try begin(.open, path, needsRoom: isNew, isNew ? Change(call: .open, path: path) : nil)
     let file: SimulatedFile? = state.withLock { state in
-      if let file = state.names[path] { return file }
+      if let file = state.tree.names[path] { return file }
       guard creating, let slash = path.lastIndex(of: "/"),
         !state.deletedDirectories.contains(String(path[..<slash]))
       else { return nil }
-      let file = SimulatedFile(disk: self, path: path)
-      state.names[path] = file
+      let file = SimulatedFile()
+      state.tree.change(.create(path, file))
       return file
     }
     guard let file else { throw SystemError(call: "open", subject: path, code: ENOENT) }
-    return Descriptor(of: file, on: self)
+    return Descriptor(of: file, at: path, on: self)
   }
 
   /// Gives a file another name.
   public func rename(_ old: String, to new: String) throws(SystemError) {
-    try begin(.rename, old)
-    state.withLock { state in
-      state.names[new] = state.names.removeValue(forKey: old)
-    }
+    try begin(.rename, old, needsRoom: true, Change(call: .rename, path: old))
+    state.withLock { $0.tree.change(.rename(old, to: new)) }
   }
 
   /// Removes a file.
-  public func remove(_ path: String) {
-    state.withLock { $0.names[path] = nil }
+  public func remove(_ path: String) throws(SystemError) {
+    try begin(.remove, path, needsRoom: false, Change(call: .remove, path: path))
+    state.withLock { $0.tree.change(.remove(path)) }
   }
 
   /// Makes the names in a directory durable.
   public func syncDirectory(_ path: String) throws(SystemError) {
-    try begin(.syncDirectory, path)
-    let prefix = path + "/"
-    func isInside(_ name: String) -> Bool {
-      name.hasPrefix(prefix) && !name.dropFirst(prefix.count).contains("/")
-    }
-    state.withLock { state in
-      state.durableNames = state.durableNames.filter { !isInside($0.key) }
-      for (name, file) in state.names where isInside(name) { state.durableNames[name] = file }
-    }
+    try begin(.syncDirectory, path, needsRoom: true, Change(call: .syncDirectory, path: path))
+    state.withLock { $0.tree.sync(path) }
   }
 }
 
 /// An open file.
 private final class Descriptor: StorageFile {
   private let file: SimulatedFile
+  private let path: String
   private let disk: SimulatedDisk
 
-  init(of file: SimulatedFile, on disk: SimulatedDisk) {
+  init(of file: SimulatedFile, at path: String, on disk: SimulatedDisk) {
     self.file = file
+    self.path = path
     self.disk = disk
     disk.note(opened: 1)
   }
 
   deinit { disk.note(opened: -1) }
 
-  func size() -> Int { file.size() }
+  func size() throws(SystemError) -> Int {
+    try disk.begin(.size, path, needsRoom: false)
+    return file.bytes.count
+  }
 
   func read(
     into buffer: UnsafeMutableRawBufferPointer, at offset: Int
   ) throws(SystemError) -> Int {
-    try file.read(into: buffer, at: offset)
+    try disk.begin(.read, path, needsRoom: false)
+    return file.read(into: buffer, at: offset)
   }
 
   func write(_ bytes: UnsafeRawBufferPointer, at offset: Int) throws(SystemError) {
-    try file.write(bytes, at: offset)
-  }
-
-  func sync() throws(SystemError) { try file.sync() }
-
-  var isRemoved: Bool { disk.isRemoved(file) }
-}
-
-private final class SimulatedFile: StorageFile {
-  private struct Content {
-    var bytes: [UInt8] = []
-    var durable: [UInt8] = []
-    /// Sectors written since the last sync.
-    var dirty: Set<Int> = []
-  }
-
-  private static let sectorBytes = 512
-  private let disk: SimulatedDisk
-  private let path: String
-  private let content = Monitor(Content())
-
-  init(disk: SimulatedDisk, path: String) {
-    self.disk = disk
-    self.path = path
-  }
-
-  private init(disk: SimulatedDisk, path: String, bytes: [UInt8]) {
-    self.disk = disk
-    self.path = path
-    content.withLock {
-      $0.bytes = bytes
-      $0.durable = bytes
+    let change = SimulatedDisk.Change(
+      call: .write, path: path, offset: offset, bytes: Array(bytes))
+    do throws(SystemError) {
+      try disk.begin(.write, path, needsRoom: true, change)
+    } catch {
+      // What a write that failed has done is anybody's guess: here, the first half of it.
+      file.write(Array(change.bytes.prefix(change.bytes.count / 2)), at: offset)
+      throw error
     }
-  }
-
-  func copy(of disk: SimulatedDisk) -> SimulatedFile {
-    SimulatedFile(disk: disk, path: path, bytes: content.withLock { $0.bytes })
-  }
-
-  func damage(_ change: (inout [UInt8]) -> Void) {
-    var bytes = content.withLock { $0.bytes }
-    change(&bytes)
-    let changed = bytes
-    content.withLock {
-      $0.bytes = changed
-      $0.durable = changed
-    }
-  }
-
-  func afterPowerCut(
-    of disk: SimulatedDisk, using generator: inout some RandomNumberGenerator
-  ) -> SimulatedFile {
-    let (bytes, durable, dirty) = content.withLock { ($0.bytes, $0.durable, $0.dirty) }
-    var survivor = durable
-    for sector in dirty.sorted() where Bool.random(using: &generator) {
-      let range = sector * Self.sectorBytes..<min((sector + 1) * Self.sectorBytes, bytes.count)
-      if survivor.count < range.upperBound {
-        survivor += [UInt8](repeating: 0, count: range.upperBound - survivor.count)
-      }
-      survivor.replaceSubrange(range, with: bytes[range])
-    }
-    return SimulatedFile(disk: disk, path: path, bytes: survivor)
-  }
-
-  func size() -> Int { content.withLock { $0.bytes.count } }
-
-  func read(
-    into buffer: UnsafeMutableRawBufferPointer, at offset: Int
-  ) throws(SystemError) -> Int {
-    try disk.begin(.read, path)
-    nonisolated(unsafe) let buffer = buffer
-    return content.withLock { content in
-      let count = max(0, min(buffer.count, content.bytes.count - offset))
-      if count > 0 { buffer.copyBytes(from: content.bytes[offset..<offset + count]) }
-      return count
-    }
-  }
-
-  func write(_ bytes: UnsafeRawBufferPointer, at offset: Int) throws(SystemError) {
-    try disk.begin(.write, path)
-    let growth = max(0, offset + bytes.count - size())
+    let growth = max(0, offset + bytes.count - file.bytes.count)
     guard growth == 0 || growth <= disk.freeBytes(path) else {
       throw SystemError(call: "write", subject: path, code: ENOSPC)
     }
-    nonisolated(unsafe) let bytes = bytes
-    content.withLock { content in
-      let end = offset + bytes.count
-      if content.bytes.count < end {
-        content.bytes.append(contentsOf: repeatElement(0, count: end - content.bytes.count))
-      }
-      content.bytes.replaceSubrange(offset..<end, with: bytes)
-      guard end > offset else { return }
-      content.dirty.formUnion(offset / Self.sectorBytes...(end - 1) / Self.sectorBytes)
-    }
+    file.write(change.bytes, at: offset)
   }
 
   func sync() throws(SystemError) {
-    try disk.begin(.sync, path)
-    content.withLock { content in
-      content.durable = content.bytes
-      content.dirty = []
+    do throws(SystemError) {
+      try disk.begin(.sync, path, needsRoom: true, SimulatedDisk.Change(call: .sync, path: path))
+    } catch {
+      file.lose()
+      throw error
     }
+    file.sync()
   }
+
+  var isRemoved: Bool { disk.isRemoved(file) }
 }

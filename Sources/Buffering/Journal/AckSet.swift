@@ -112,10 +112,8 @@ extension AckSet {
       let epoch = EpochID(
         store: try reader.fixed(UInt64.self), epoch: try reader.fixed(UInt32.self))
       for _ in 0..<(try reader.count()) {
-        let first = try reader.varint()
-        let (last, overflow) = first.addingReportingOverflow(try reader.varint())
-        guard !overflow else { throw MalformedBytes(description: "a range beyond 2^64") }
-        insert(epoch, first...last)
+        let first = try reader.ordinal()
+        insert(epoch, first...first + (try reader.ordinal()))
       }
     }
   }

@@ -115,6 +115,6 @@ public struct Batch: Sendable, Hashable {
       case .samples(let samples): samples.map(\.monotonic).max()
       case .events(let events): events.map(\.monotonic).max()
       }
-    return newest.map { $0 + offset } ?? 0
+    return newest.map { $0 &+ offset } ?? 0
   }
 }

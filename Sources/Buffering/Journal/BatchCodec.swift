@@ -103,7 +103,10 @@ enum BatchCodec {
   }
 
   static func readKey(_ reader: inout ByteReader) throws(MalformedBytes) -> BatchKey {
-    BatchKey(epoch: UInt32(truncatingIfNeeded: try reader.varint()), seq: try reader.varint())
+    let epoch = UInt32(truncatingIfNeeded: try reader.varint())
+    let seq = try reader.ordinal()
+    guard seq > 0 else { throw MalformedBytes(description: "seq 0; the first is 1") }
+    return BatchKey(epoch: epoch, seq: seq)
   }
 
   static func readContext(_ reader: inout ByteReader) throws(MalformedBytes) -> BatchContext {

@@ -125,6 +125,20 @@ struct ByteReader {
     throw short("a number of at most 10 bytes")
   }
 
+  /// A number that only ever grows by one, such as a seq: one that can't have been reached is
+  /// damage, and the next one must not overflow.
+  mutating func ordinal() throws(MalformedBytes) -> UInt64 { try ordinal(varint()) }
+
+  /// The same in 8 bytes.
+  mutating func fixedOrdinal() throws(MalformedBytes) -> UInt64 {
+    try ordinal(fixed(UInt64.self))
+  }
+
+  private func ordinal(_ number: UInt64) throws(MalformedBytes) -> UInt64 {
+    guard number < 1 << 62 else { throw short("a number below 2^62, not \(number)") }
+    return number
+  }
+
   mutating func zigzag() throws(MalformedBytes) -> Int64 {
     let number = try varint()
     return Int64(bitPattern: number >> 1) ^ -Int64(bitPattern: number & 1)

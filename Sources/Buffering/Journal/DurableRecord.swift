@@ -102,7 +102,7 @@ struct DurableRecord {
     guard bytes.starts(with: magic) else { return nil }
     return try bytes.withUnsafeBytes { buffer in
       var reader = ByteReader(buffer, at: magic.count)
-      let number = try reader.fixed(UInt64.self)
+      let number = try reader.fixedOrdinal()
       let length = Int(try reader.fixed(UInt32.self))
       guard length <= reader.remaining else { return nil }
       let end = reader.offset + length

@@ -6,6 +6,8 @@ struct EpochRecord: Hashable {
   /// More starts than this in a row without one `start` event reaching the disk mean a board that
   /// crashes at once; the oldest are then left out of the account.
   static let mostUntold = 64
+  /// The newest of those told of; older ones end where the next begins.
+  static let mostTold = 64
 
   var store: UInt64
   var epoch: UInt32
@@ -14,6 +16,9 @@ struct EpochRecord: Hashable {
   /// Epochs before this one that are still to be told, the oldest first, with whether they ended
   /// cleanly.
   var untold: [Ended]
+  /// Epochs that were told of, with the last seqs that were told, as far as the store still holds
+  /// something of them: damage to an epoch's last batch can be seen by nothing else.
+  var told: [Ended] = []
 
   struct Last: Hashable {
     var events: UInt64
@@ -66,11 +71,13 @@ struct EpochRecord: Hashable {
     writer.fixed(store)
     writer.fixed(epoch)
     Self.write(last, to: &writer)
-    writer.varint(UInt64(untold.count))
-    for ended in untold {
-      writer.fixed(ended.id.store)
-      writer.fixed(ended.id.epoch)
-      Self.write(ended.last, to: &writer)
+    for list in [untold, told] {
+      writer.varint(UInt64(list.count))
+      for ended in list {
+        writer.fixed(ended.id.store)
+        writer.fixed(ended.id.epoch)
+        Self.write(ended.last, to: &writer)
+      }
     }
     return writer.bytes
   }
@@ -84,7 +91,17 @@ struct EpochRecord: Hashable {
 
   private static func readLast(_ reader: inout ByteReader) throws(MalformedBytes) -> Last? {
     guard try reader.fixed(UInt8.self) != 0 else { return nil }
-    return Last(events: try reader.varint(), data: try reader.varint())
+    return Last(events: try reader.ordinal(), data: try reader.ordinal())
+  }
+
+  private static func readEnded(_ reader: inout ByteReader) throws(MalformedBytes) -> [Ended] {
+    var list: [Ended] = []
+    for _ in 0..<(try reader.count()) {
+      let id = AckSet.EpochID(
+        store: try reader.fixed(UInt64.self), epoch: try reader.fixed(UInt32.self))
+      list.append(Ended(id: id, last: try readLast(&reader)))
+    }
+    return list
   }
 
   init(store: UInt64, epoch: UInt32, last: Last?, untold: [Ended]) {
@@ -100,12 +117,23 @@ struct EpochRecord: Hashable {
       var record = EpochRecord(
         store: try reader.fixed(UInt64.self), epoch: try reader.fixed(UInt32.self),
         last: try Self.readLast(&reader), untold: [])
-      for _ in 0..<(try reader.count()) {
-        let id = AckSet.EpochID(
-          store: try reader.fixed(UInt64.self), epoch: try reader.fixed(UInt32.self))
-        record.untold.append(Ended(id: id, last: try Self.readLast(&reader)))
+      guard record.epoch < UInt32.max else {
+        throw MalformedBytes(description: "epoch \(record.epoch), after which there is none")
       }
+      record.untold = try Self.readEnded(&reader)
+      // Earlier versions wrote no more.
+      if reader.remaining > 0 { record.told = try Self.readEnded(&reader) }
       return record
     }
+  }
+}
+
+extension EpochRecord.Ended {
+  /// As it was told.
+  init(_ summary: EpochSummary) {
+    self.init(
+      id: AckSet.EpochID(store: summary.store, epoch: summary.epoch),
+      last: EpochRecord.Last(
+        events: summary.last[.events] ?? 0, data: summary.last[.data] ?? 0))
   }
 }

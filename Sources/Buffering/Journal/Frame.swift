@@ -88,19 +88,7 @@ enum Frame {
     _ bytes: UnsafeRawBufferPointer, at offset: Int, seed: UInt32, key: UInt32?
   ) -> Reading {
     guard offset + fewestBytes <= bytes.count else { return .needs(fewestBytes) }
-    let first = bytes[offset]
-    guard isMark(first), let kind = Kind(rawValue: first & ~markMask & ~longFlag) else {
-      return .invalid
-    }
-    var head = 2
-    var length = Int(bytes[offset + 1])
-    if first & longFlag != 0 {
-      let (low, middle, high) = (bytes[offset + 1], bytes[offset + 2], bytes[offset + 3])
-      guard low ^ middle ^ high ^ lengthCheck == bytes[offset + 4] else { return .invalid }
-      head = 5
-      length = Int(low) | Int(middle) << 8 | Int(high) << 16
-    }
-    guard length > 0, length <= largestBody else { return .invalid }
+    guard let (kind, head, length) = header(bytes, at: offset) else { return .invalid }
     let total = head + checksumBytes + length
     guard offset + total <= bytes.count else { return .needs(total) }
     guard let seed = kind == .delta ? key : seed else { return .invalid }
@@ -110,6 +98,36 @@ enum Frame {
     guard checksum(frame, head: head, seed: seed) == stored else { return .invalid }
     let body = offset + head + checksumBytes..<offset + total
     return .frame(Found(kind: kind, body: body, bytes: total, checksum: stored))
+  }
+
+  /// Whether the header of a frame stands here that builds on no other.
+  static func mayBeginAlone(_ bytes: UnsafeRawBufferPointer, at offset: Int) -> Bool {
+    guard offset + fewestBytes <= bytes.count, let header = header(bytes, at: offset) else {
+      return false
+    }
+    return header.kind != .delta
+      && offset + header.bytes + checksumBytes + header.length <= bytes.count
+  }
+
+  /// A frame's kind, the bytes before its checksum, and the length of its body; `nil` if what
+  /// stands here is none's. `fewestBytes` of it have to be there.
+  private static func header(
+    _ bytes: UnsafeRawBufferPointer, at offset: Int
+  ) -> (kind: Kind, bytes: Int, length: Int)? {
+    let first = bytes[offset]
+    guard isMark(first), let kind = Kind(rawValue: first & ~markMask & ~longFlag) else {
+      return nil
+    }
+    var head = 2
+    var length = Int(bytes[offset + 1])
+    if first & longFlag != 0 {
+      let (low, middle, high) = (bytes[offset + 1], bytes[offset + 2], bytes[offset + 3])
+      guard low ^ middle ^ high ^ lengthCheck == bytes[offset + 4] else { return nil }
+      head = 5
+      length = Int(low) | Int(middle) << 8 | Int(high) << 16
+    }
+    guard length > 0, length <= largestBody else { return nil }
+    return (kind, head, length)
   }
 
   static func isMark(_ byte: UInt8) -> Bool { byte & markMask == mark }

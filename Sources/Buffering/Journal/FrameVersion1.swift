@@ -10,11 +10,7 @@ enum FrameVersion1 {
     _ bytes: UnsafeRawBufferPointer, at offset: Int, seed: UInt32
   ) -> Frame.Reading {
     guard offset + headerBytes <= bytes.count else { return .needs(headerBytes) }
-    let word = UInt32(littleEndian: bytes.loadUnaligned(fromByteOffset: offset, as: UInt32.self))
-    let length = Int(word & 0xFF_FFFF)
-    guard word & 0xFF00_0000 == mark, length > 0, length <= Frame.largestBody else {
-      return .invalid
-    }
+    guard let length = length(bytes, at: offset) else { return .invalid }
     let total = (headerBytes + length + alignment - 1) / alignment * alignment
     guard offset + total <= bytes.count else { return .needs(total) }
     let start = offset + headerBytes
@@ -27,6 +23,19 @@ enum FrameVersion1 {
     guard crc.value == stored else { return .invalid }
     return .frame(
       Frame.Found(kind: kind, body: start + 1..<start + length, bytes: total, checksum: stored))
+  }
+
+  /// Whether mark and length of a frame stand here.
+  static func mayBegin(_ bytes: UnsafeRawBufferPointer, at offset: Int) -> Bool {
+    offset + headerBytes <= bytes.count && length(bytes, at: offset) != nil
+  }
+
+  /// Of a body; `nil` if what stands here is no frame.
+  private static func length(_ bytes: UnsafeRawBufferPointer, at offset: Int) -> Int? {
+    let word = UInt32(littleEndian: bytes.loadUnaligned(fromByteOffset: offset, as: UInt32.self))
+    let length = Int(word & 0xFF_FFFF)
+    guard word & 0xFF00_0000 == mark, length > 0, length <= Frame.largestBody else { return nil }
+    return length
   }
 
   /// Each batch of version 1 needs no other.

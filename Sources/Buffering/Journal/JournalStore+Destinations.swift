@@ -43,10 +43,15 @@ extension JournalStore {
     }
   }
 
-  /// The events for what new destinations do not get.
-  func takePassedOver(at now: Timestamp) -> [Event] {
-    defer { register.untold = [] }
-    return register.untold.sorted { $0.description < $1.description }.flatMap { name in
+  /// Tells what new destinations do not get: of many epochs, in more batches than one.
+  func tellPassedOver(at now: Timestamp) throws(AppendError) {
+    try appendInPieces(passedOver(at: now))
+    // Only now: a cursor that is saved in between still says that they are to be told.
+    register.untold = []
+  }
+
+  private func passedOver(at now: Timestamp) -> [Event] {
+    register.untold.sorted { $0.description < $1.description }.flatMap { name in
       StreamName.allCases.flatMap { stream in
         let epochs = content.index(of: stream).withLock { $0.acknowledged[name]?.epochs ?? [:] }
         let runs = epochs.compactMap { epoch, ranges in
@@ -136,7 +141,7 @@ extension JournalStore {
     register.active = change.destinations
     listRemoved()
     try saveAllCursors()
-    try append(takePassedOver(at: now))
+    try tellPassedOver(at: now)
   }
 
   private func hold(_ set: AckSet?, for name: DestinationName) {
@@ -274,7 +279,7 @@ extension StreamIndex {
           if last > 0 { all.insert(run.epoch, 1...last) }
           return all
         }
-        all.insert(run.epoch, 1...last)
+        if last > 0 { all.insert(run.epoch, 1...last) }
       }
     }
     return all

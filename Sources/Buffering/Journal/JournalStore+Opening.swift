@@ -12,13 +12,15 @@ extension JournalStore {
   }
 
   static func recover(
-    _ settings: JournalSettings, _ storage: any Storage, _ catalogue: SegmentCatalogue
+    _ settings: JournalSettings, _ storage: any Storage, _ catalogue: SegmentCatalogue,
+    after last: EpochRecord.Ended?
   ) throws(SystemError) -> [StreamName: RecoveredStream] {
     var recovered: [StreamName: RecoveredStream] = [:]
     for stream in StreamName.allCases {
       recovered[stream] = try RecoveredStream(
         stream: stream, storage: storage, directory: "\(settings.directory)/\(stream)",
         segmentBytes: settings.segmentBytes, catalogue: catalogue)
+      if last?.last == nil { try recovered[stream]?.saveAgain(storage, of: settings) }
     }
     return recovered
   }
@@ -73,23 +75,43 @@ extension JournalStore {
       time: now, severity: .info, source: "agent",
       detail: .start(StartDetail(agent: settings.agentVersion, previous: epochs)))
     // In one batch, so that nobody sees a start without what belongs to it.
-    try append(
-      [start] + Self.putAside(recovered, at: now) + before + takePassedOver(at: now))
+    try append([start] + Self.putAside(recovered, at: now) + before)
+    try tellPassedOver(at: now)
     // Only now: making room for it may evict, and the start comes first.
     if let previous { try adopt(previous) }
     let lost =
       found + missingBatches(recovered, besides: previous?.content.current)
       + (previous.map(lostBatches(of:)) ?? [])
-    try append(lost.map { Self.gap($0, at: now) })
+    try appendInPieces(lost.map { Self.gap($0, at: now) })
     for missing in lost { settle(missing.run, of: missing.stream) }
     // Told durably: the next start need not say it again.
     record.untold = []
+    record.told = (record.told + epochs.map(EpochRecord.Ended.init)).filter { ended in
+      StreamName.allCases.contains { stream in
+        content.index(of: stream).withLock {
+          $0.lastSeq(of: ended.id) > 0 || $0.firstExpected(of: ended.id) != nil
+        }
+      }
+    }.suffix(EpochRecord.mostTold)
     do throws(SystemError) {
       try recordFile.save(record.encoded())
     } catch {
       throw .storage(error)
     }
     explained = recovered.values.flatMap(\.damage)
+  }
+
+  /// Events of one batch where there may be any number: no segment can hold all that damage in many
+  /// places, or many epochs before many new destinations, give rise to.
+  private static let mostToldAtOnce = 8
+
+  /// Appends events in batches of their own, each durable before the next.
+  func appendInPieces(_ all: [Event]) throws(AppendError) {
+    var rest = all[...]
+    while !rest.isEmpty {
+      try append(Array(rest.prefix(Self.mostToldAtOnce)))
+      rest = rest.dropFirst(Self.mostToldAtOnce)
+    }
   }
 
   /// Batches that must have been kept and that no file holds: the last ones of an epoch that ended
@@ -108,26 +130,47 @@ extension JournalStore {
         let run = Segment.Run(epoch: ended.id, seqs: found + 1...last)
         missing.append(Missing(stream, run, .damaged))
       }
+      for ended in record.told {
+        let (found, isKnown) = index.withLock {
+          ($0.lastSeq(of: ended.id), $0.isTailKnown(of: ended.id))
+        }
+        // An epoch that no segment is of was evicted, or everybody has it.
+        let before = index.withLock { $0.firstExpected(of: ended.id) }
+        guard isKnown, let first = found > 0 ? found + 1 : before, let last = ended.last?[stream],
+          last >= first
+        else { continue }
+        missing.append(
+          Missing(stream, Segment.Run(epoch: ended.id, seqs: first...last), .damaged))
+      }
       guard recovered[stream]?.putAside.isEmpty == false else { continue }
+      missing += (recovered[stream]?.lost ?? []).flatMap(\.runs).map {
+        Missing(stream, $0, .damaged)
+      }
       let firsts = index.withLock { $0.firstSeqs }
       for (epoch, first) in firsts where first > 1 {
         missing.append(Missing(stream, Segment.Run(epoch: epoch, seqs: 1...first - 1), .damaged))
       }
     }
     // What every destination has had is missed by nobody.
-    return missing.filter { isNeeded($0.run, of: $0.stream) }
+    return Missing.united(missing, .damaged).filter { isNeeded($0.run, of: $0.stream) }
   }
 
   /// Files that recovery could not read.
   static func putAside(
     _ recovered: [StreamName: RecoveredStream], at now: Timestamp
   ) -> [Event] {
-    StreamName.allCases.flatMap { stream in
-      (recovered[stream]?.putAside ?? []).map { name, problem in
-        Event(
-          time: now, severity: .warning, source: "\(stream)",
-          detail: .store(StateDetail(state: "put-aside", reason: "\(name): \(problem)")))
-      }
+    StreamName.allCases.flatMap { stream -> [Event] in
+      guard let found = recovered[stream] else { return [] }
+      let ever = GapDetail(stream: stream, span: .time(from: 0, to: now.wall), reason: .damaged)
+      let isUnknown = found.lost.contains(where: \.isUnknown)
+      let gap = Event(
+        time: now, severity: .warning, source: "\(stream)", detail: .gap(ever))
+      return (isUnknown ? [gap] : [])
+        + found.putAside.map { name, problem in
+          Event(
+            time: now, severity: .warning, source: "\(stream)",
+            detail: .store(StateDetail(state: "put-aside", reason: "\(name): \(problem)")))
+        }
     }
   }
 }

@@ -63,7 +63,8 @@ final class JournalStore: EvictionDelegate {
       var catalogueFile = DurableRecord(
         storage: storage, path: settings.directory + "/segments")
       let catalogue = Self.catalogue(&catalogueFile)
-      recovered = try Self.recover(settings, storage, catalogue)
+      recovered = try Self.recover(
+        settings, storage, catalogue, after: record.untold.last)
       if wasUnreadable { record.untold = Self.newestEpochs(recovered) }
       if let previous { record.close(previous.content.current, previous.last) }
       // Durable before the first batch: the same epoch must never name two runs.

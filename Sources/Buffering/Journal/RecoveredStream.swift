@@ -30,6 +30,8 @@ struct RecoveredStream {
   private var badFiles = 0
   /// Files that have to be put aside, with what was wrong.
   var putAside: [(name: String, problem: String)] = []
+  /// What they held.
+  var lost: [LostSegment] = []
   /// When the newest item of the last batch was measured, in Unix milliseconds as believed then.
   var newestTime: Int64?
   /// When the oldest event that is left happened; `nil` for data.
@@ -44,6 +46,7 @@ struct RecoveredStream {
     catalogue: SegmentCatalogue = SegmentCatalogue()
   ) throws(SystemError) {
     index = StreamIndex(stream: stream)
+    var unreadable: [[UInt8]] = []
     for name in try storage.list(directory).sorted() {
       let path = directory + "/" + name
       if name.hasSuffix(Self.temporarySuffix) {
@@ -55,13 +58,20 @@ struct RecoveredStream {
         let number = Int(name.dropLast(Self.segmentSuffix.count)) ?? 0
         nextFileNumber = max(nextFileNumber, number + 1)
         do {
-          try addFile(name, path: path, storage: storage, segmentBytes: segmentBytes)
+          // Flash controllers have bad moments; a good file must not be put aside for one.
+          do {
+            try addFile(name, path: path, storage: storage, segmentBytes: segmentBytes)
+          } catch is SystemError {
+            try addFile(name, path: path, storage: storage, segmentBytes: segmentBytes)
+          }
         } catch {
           putAside.append((name, "\(error)"))
+          unreadable.append(Self.bytes(storage, path, atMost: segmentBytes))
         }
       }
     }
     index.segments.sort { $0.generation < $1.generation }
+    lost = unreadable.map { LostSegment($0, beside: index.segments) }
     scanSegments(storage, directory, segmentBytes: segmentBytes, catalogue)
   }
 
@@ -78,6 +88,13 @@ struct RecoveredStream {
         try storage.remove(path)
       }
     }
+  }
+
+  private static func bytes(_ storage: any Storage, _ path: String, atMost count: Int) -> [UInt8] {
+    for _ in 0..<2 {
+      if let bytes = try? storage.open(path, creating: false).read(count, at: 0) { return bytes }
+    }
+    return []
   }
 
   private mutating func addFile(
@@ -126,6 +143,7 @@ struct RecoveredStream {
           let epoch = AckSet.EpochID(store: header.store, epoch: $0.epoch)
           return Segment.Run(epoch: epoch, seqs: $0.seqs)
         }
+        index.segments[position].runs.cut(before: next)
         continue
       }
       let path = directory + "/" + index.segments[position].name
@@ -136,7 +154,7 @@ struct RecoveredStream {
         index.segments[position].isKnown = false
         continue
       }
-      scan(bytes, position, isLast: next == nil)
+      scan(bytes, position, next)
     }
     findTimes(storage, directory, segmentBytes: segmentBytes)
   }
@@ -164,27 +182,45 @@ struct RecoveredStream {
     }
   }
 
-  private mutating func scan(_ bytes: [UInt8], _ position: Int, isLast: Bool) {
+  private mutating func scan(_ bytes: [UInt8], _ position: Int, _ next: SegmentHeader?) {
     let segment = index.segments[position]
     let scan = bytes.withUnsafeBytes { SegmentScan($0, segment.header) }
+    var holes: [Segment.Run] = []
     var expected: (epoch: UInt32, seq: UInt64) = (segment.header.epoch, segment.header.firstSeq)
     for run in scan.runs {
       let epoch = AckSet.EpochID(store: segment.header.store, epoch: run.epoch)
       if run.epoch != expected.epoch { expected = (run.epoch, 1) }
       if run.seqs.lowerBound > expected.seq {
         let hole = expected.seq...run.seqs.lowerBound - 1
-        damage.append(Segment.Run(epoch: epoch, seqs: hole))
+        holes.append(Segment.Run(epoch: epoch, seqs: hole))
       }
       index.segments[position].runs.append(Segment.Run(epoch: epoch, seqs: run.seqs))
       expected.seq = run.seqs.upperBound + 1
     }
     if let last = scan.lastUnreadable, last.epoch == expected.epoch, last.seq >= expected.seq {
       let epoch = AckSet.EpochID(store: segment.header.store, epoch: last.epoch)
-      damage.append(Segment.Run(epoch: epoch, seqs: expected.seq...last.seq))
+      holes.append(Segment.Run(epoch: epoch, seqs: expected.seq...last.seq))
     }
+    holes.cut(before: next)
+    damage += holes
+    index.segments[position].runs.cut(before: next)
     index.segments[position].end = scan.end
-    guard isLast, segment.header.version == SegmentHeader.currentVersion else { return }
+    guard next == nil, segment.header.version == SegmentHeader.currentVersion else { return }
     let devices = scan.devices.compactMap { $0 }
     if !scan.isDamaged, devices.count == scan.devices.count { continuableDevices = devices }
+  }
+}
+
+extension [Segment.Run] {
+  /// Without what stands in the next segment: after a sync that failed it was appended there again,
+  /// and what is left of it here may have been in the page cache only.
+  fileprivate mutating func cut(before next: SegmentHeader?) {
+    guard let next else { return }
+    let epoch = AckSet.EpochID(store: next.store, epoch: next.epoch)
+    self = compactMap { run in
+      guard run.epoch == epoch, run.seqs.upperBound >= next.firstSeq else { return run }
+      guard run.seqs.lowerBound < next.firstSeq else { return nil }
+      return Segment.Run(epoch: epoch, seqs: run.seqs.lowerBound...next.firstSeq - 1)
+    }
   }
 }

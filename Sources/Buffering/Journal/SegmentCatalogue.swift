@@ -71,10 +71,9 @@ struct SegmentCatalogue: Hashable {
         var entry = Entry(end: Int(clamping: try reader.varint()), runs: [])
         for _ in 0..<(try reader.count()) {
           let epoch = UInt32(truncatingIfNeeded: try reader.varint())
-          let first = try reader.varint()
-          let (last, overflow) = first.addingReportingOverflow(try reader.varint())
-          guard !overflow else { throw MalformedBytes(description: "a run beyond 2^64") }
-          entry.runs.append(SegmentScan.Run(epoch: epoch, seqs: first...last))
+          let first = try reader.ordinal()
+          entry.runs.append(
+            SegmentScan.Run(epoch: epoch, seqs: first...first + (try reader.ordinal())))
         }
         catalogue.entries[key] = entry
       }

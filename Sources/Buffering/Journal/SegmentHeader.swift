@@ -98,9 +98,9 @@ struct SegmentHeader: Hashable {
     }
     _ = try reader.fixed(UInt8.self)
     let epoch = try reader.fixed(UInt32.self)
-    let generation = try reader.fixed(UInt64.self)
+    let generation = try reader.fixedOrdinal()
     let store = try reader.fixed(UInt64.self)
-    let firstSeq = try reader.fixed(UInt64.self)
+    let firstSeq = try reader.fixedOrdinal()
     return SegmentHeader(
       version: version, stream: stream, generation: generation, store: store, epoch: epoch,
       firstSeq: firstSeq, definitions: try reader.fixed(UInt32.self))

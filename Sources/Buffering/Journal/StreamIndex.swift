@@ -63,9 +63,9 @@ struct StreamIndex {
     segments.contains { $0.generation == generation }
   }
 
-  /// The first segment that holds something `destination` has not acknowledged.
+  /// The first segment that holds something `destination` has not acknowledged, or may do so.
   func firstUnacknowledged(by destination: DestinationName) -> Segment? {
-    segments.first { unacknowledged($0, by: destination) > 0 }
+    segments.first { !$0.isKnown || unacknowledged($0, by: destination) > 0 }
   }
 
   /// Batches in `segment` that `destination` has not acknowledged.
@@ -171,6 +171,21 @@ struct StreamIndex {
   /// The last seq held of an epoch; 0 if none.
   func lastSeq(of epoch: AckSet.EpochID) -> UInt64 {
     segments.flatMap(\.runs).filter { $0.epoch == epoch }.map(\.seqs.upperBound).max() ?? 0
+  }
+
+  /// From which seq on everything of an epoch stands in segments that are here, also where nothing
+  /// of it can be read any more; `nil` if no segment proves that.
+  func firstExpected(of epoch: AckSet.EpochID) -> UInt64? {
+    let own = segments.first { $0.header.store == epoch.store && $0.header.epoch == epoch.epoch }
+    let before = segments.lastIndex {
+      $0.header.store == epoch.store && $0.header.epoch < epoch.epoch
+    }
+    if let before {
+      // Nothing was used again between it and the next.
+      let next = before + 1 < segments.count ? segments[before + 1] : nil
+      if next.map({ $0.generation == segments[before].generation + 1 }) ?? true { return 1 }
+    }
+    return own?.header.firstSeq
   }
 
   /// Whether the segment was read that the last batches of an epoch stand in: the last one begun in
