@@ -257,13 +257,19 @@ final class JournalReader: BatchReader {
     noteHole(epoch, expected.seq...key.seq - 1)
   }
 
-  /// A hole that was explained before counts as acknowledged.
+  /// A hole that was explained before counts as acknowledged. What was written to another segment
+  /// because this one failed is no hole.
   private func noteHole(_ epoch: AckSet.EpochID, _ seqs: ClosedRange<UInt64>) {
-    let destination = destination
-    let isExplained = shared.withLock {
-      $0.acknowledged[destination]?.covers(epoch, seqs) ?? false
+    let (destination, generation) = (destination, position.generation)
+    let lost = shared.withLock { index in
+      let isExplained = index.acknowledged[destination]?.covers(epoch, seqs) ?? false
+      let run = Segment.Run(epoch: epoch, seqs: seqs)
+      return isExplained ? [] : index.lost(run, besides: generation)
     }
-    guard !isExplained else { return }
+    for run in lost { noteHole(epoch, certain: run.seqs) }
+  }
+
+  private func noteHole(_ epoch: AckSet.EpochID, certain seqs: ClosedRange<UInt64>) {
     if let last = hole, last.epoch == epoch, last.seqs.upperBound &+ 1 == seqs.lowerBound {
       hole?.seqs = last.seqs.lowerBound...seqs.upperBound
     } else {
