@@ -133,7 +133,8 @@ final class JournalStore: EvictionDelegate {
       throw .storage(system)
     }
     if let previous {
-      postponed = previous.postponed
+      var older = previous.postponed
+      postponed.putBack(older.takeAll(), from: 0)
       journal.replace(with: content)
     }
     for run in explained { journal.noteExplained(run) }
