@@ -134,10 +134,11 @@ struct RecyclingTests {
     let first = try StoreUnderTest(disk, settings)
     try first.fill(segments: 2)
     try first.end()
-    let file = try disk.open("store/data/00000009.seg", creating: true)
+    let storage: any Storage = disk
+    let file = try storage.open("store/data/00000009.seg", creating: true)
     try file.write([UInt8](repeating: 0, count: 8192), at: 0)
     let test = try StoreUnderTest(disk, settings, clock: first.clock)
-    disk.remove("store/data/00000009.seg")
+    try storage.remove("store/data/00000009.seg")
     for _ in 0..<5000 where test.segmentCount < 8 { try test.append(test.sample()) }
     #expect(test.segmentCount == 8)
     #expect(test.gaps.isEmpty)
