@@ -49,6 +49,24 @@ struct CatalogueTests {
     #expect(test.gaps.isEmpty)
   }
 
+  @Test("Damage in a segment that is not read at the start is named on reading, wherever it is")
+  func damagedLater() throws {
+    let (disk, clock, samples) = try store(epochs: 3)
+    let path = try #require(disk.dataSegments.dropFirst().first)
+    for offset in stride(from: SegmentHeader.bytes, to: 8192, by: 100) {
+      let copy = disk.afterKill()
+      _ = try StoreUnderTest(copy, Self.settings, clock: clock)
+      copy.damage(path) { bytes in
+        for index in offset..<min(offset + 300, bytes.count) { bytes[index] = 0 }
+      }
+      let test = try StoreUnderTest(copy, Self.settings, clock: clock)
+      let kept = test.batches(.data).count
+      try test.store.explainHoles()
+      #expect(test.gaps(.damaged).compactMap(\.count).reduce(kept, +) == samples, "\(offset)")
+      #expect(test.journal.summary(of: .data, for: StoreUnderTest.province).unsent == kept)
+    }
+  }
+
   @Test("The record comes back as it was written")
   func roundTrip() throws {
     let (disk, clock, _) = try store(epochs: 5)

@@ -134,6 +134,23 @@ struct OutageTests {
     end(writer)
   }
 
+  @Test("The start that a return begins with is delivered, also when the agent ends before")
+  func startAfterReturn() throws {
+    let writer = try begin()
+    try accept(1...10, by: writer)
+    acknowledgeAll(writer.journal)
+    disk.fail(.write, code: 5, lasting: true)
+    try accept(11...20, by: writer)
+    try waitForFault()
+    disk.heal()
+    try waitForReturn(writer)
+    #expect(events("start", writer.journal).count == 1)
+    end(writer)
+    let next = try StoreUnderTest(disk.afterKill(), clock: clock)
+    #expect(next.events("start").count == 2)
+    #expect(next.gaps(.damaged).isEmpty)
+  }
+
   @Test("A store that can't be opened at the start is opened later, and takes over what was read")
   func absentAtStart() throws {
     let first = try StoreUnderTest(disk, clock: clock)

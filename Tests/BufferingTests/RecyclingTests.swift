@@ -126,4 +126,21 @@ struct RecyclingTests {
     #expect(first > 10)
     #expect(seqs == Array(first...2010))
   }
+
+  @Test("A prepared file that somebody deletes costs nobody a segment")
+  func deletedBlank() throws {
+    let disk = SimulatedDisk()
+    let settings = StoreUnderTest.settings(segments: 8, segmentBytes: 8192)
+    let first = try StoreUnderTest(disk, settings)
+    try first.fill(segments: 2)
+    try first.end()
+    let storage: any Storage = disk
+    let file = try storage.open("store/data/00000009.seg", creating: true)
+    try file.write([UInt8](repeating: 0, count: 8192), at: 0)
+    let test = try StoreUnderTest(disk, settings, clock: first.clock)
+    try storage.remove("store/data/00000009.seg")
+    for _ in 0..<5000 where test.segmentCount < 8 { try test.append(test.sample()) }
+    #expect(test.segmentCount == 8)
+    #expect(test.gaps.isEmpty)
+  }
 }

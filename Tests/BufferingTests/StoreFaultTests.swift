@@ -46,17 +46,45 @@ struct StoreFaultTests {
     var generator = SeededGenerator(seed: seed)
     let disk = SimulatedDisk()
     let test = try StoreUnderTest(disk)
+    try test.append(5, using: &generator)
+    try test.store.commit()
     try test.append(30, using: &generator)
     disk.fail(.sync, code: 5)
     #expect(throws: AppendError.self) { try test.store.commit() }
     try test.append(5, using: &generator)
     try test.store.commit()
-    #expect(test.seqs == Array(1...35))
+    #expect(test.seqs == Array(1...40))
 
     let next = try StoreUnderTest(disk.afterPowerCut(using: &generator))
     // What stood in the pages that were not synced may have survived as well.
-    #expect(Set(next.seqs) == Set(1...35))
+    #expect(Set(next.seqs) == Set(1...40))
+    // Or in part; that says nothing of what was written again.
+    try next.store.explainHoles()
+    #expect(Set(next.seqs) == Set(1...40))
     #expect(next.gaps(.storeFailed).isEmpty && next.gaps(.damaged).isEmpty)
+  }
+
+  @Test(
+    "Batches written again elsewhere count as kept where the segment was begun by an earlier run",
+    arguments: 0..<30)
+  func failedSyncInOlderSegment(seed: UInt64) throws {
+    var generator = SeededGenerator(seed: seed)
+    let disk = SimulatedDisk()
+    let first = try StoreUnderTest(disk)
+    try first.append(5, using: &generator)
+    try first.end()
+    let test = try StoreUnderTest(disk, clock: first.clock)
+    try test.append(30, using: &generator)
+    disk.fail(.sync, code: 5)
+    #expect(throws: AppendError.self) { try test.store.commit() }
+    try test.store.commit()
+
+    let next = try StoreUnderTest(disk.afterPowerCut(using: &generator), clock: first.clock)
+    try next.store.explainHoles()
+    let epoch = test.journal.epoch
+    let kept = next.batches(.data).map(\.identity).filter { $0.epoch == epoch }.map(\.seq)
+    #expect(Set(kept) == Set(1...30))
+    #expect(next.gaps(.damaged).isEmpty)
   }
 
   @Test("A failed write gives up the segment, and what in it was not synced is written again")

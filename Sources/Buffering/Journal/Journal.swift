@@ -145,8 +145,11 @@ public final class Journal: BatchLog {
   func replace(with new: JournalContent) {
     let old = content
     held.withLock { $0 = new }
-    notes.withLock { $0 = Notes() }
-    currentEdition.store(new.edition, ordering: .releasing)
+    // At once: what a reader of the old one finds in files that are used again is no damage.
+    notes.withLock { notes in
+      notes = Notes()
+      currentEdition.store(new.edition, ordering: .releasing)
+    }
     for stream in StreamName.allCases {
       let known = old.index(of: stream).withLock { $0.acknowledged }
       new.index(of: stream).withLock { $0.take(known) }

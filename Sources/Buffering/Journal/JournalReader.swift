@@ -134,11 +134,7 @@ final class JournalReader: BatchReader {
     // The segment may have been completed since its end was looked up: then there is more to read.
     if let this, Int(position.offset) < this.end { return true }
     guard let next else { return false }
-    if let expected, let last = this?.runs.last, last.epoch.epoch == expected.epoch,
-      expected.seq <= last.seqs.upperBound
-    {
-      noteHole(last.epoch, expected.seq...last.seqs.upperBound)
-    }
+    if let this { notePromised(in: this.runs) }
     position = place(generation: next.generation, offset: 0)
     segment = nil
     file = nil
@@ -253,17 +249,46 @@ final class JournalReader: BatchReader {
   }
 
   private func noteHole(before key: BatchKey, _ epoch: AckSet.EpochID) {
-    guard let expected, expected.epoch == key.epoch, expected.seq < key.seq else { return }
-    noteHole(epoch, expected.seq...key.seq - 1)
+    guard let expected else { return }
+    if expected.epoch == key.epoch {
+      if expected.seq < key.seq { noteHole(epoch, expected.seq...key.seq - 1) }
+    } else {
+      let generation = position.generation
+      let runs = shared.withLock { index in
+        index.segments.first { $0.generation == generation }?.runs
+      }
+      notePromised(in: runs ?? [], before: key)
+    }
   }
 
-  /// A hole that was explained before counts as acknowledged.
-  private func noteHole(_ epoch: AckSet.EpochID, _ seqs: ClosedRange<UInt64>) {
-    let destination = destination
-    let isExplained = shared.withLock {
-      $0.acknowledged[destination]?.covers(epoch, seqs) ?? false
+  /// What the index says of the segment between what was expected and `key`, or the segment's end:
+  /// where one epoch follows another, seqs alone do not tell.
+  private func notePromised(in runs: [Segment.Run], before key: BatchKey? = nil) {
+    guard let expected else { return }
+    for run in runs where run.epoch.epoch >= expected.epoch {
+      var (first, last) = (run.seqs.lowerBound, run.seqs.upperBound)
+      if run.epoch.epoch == expected.epoch { first = max(first, expected.seq) }
+      if let key, run.epoch.epoch >= key.epoch {
+        guard run.epoch.epoch == key.epoch, key.seq > 0 else { continue }
+        last = min(last, key.seq - 1)
+      }
+      if first <= last { noteHole(run.epoch, first...last) }
     }
-    guard !isExplained else { return }
+  }
+
+  /// A hole that was explained before counts as acknowledged. What was written to another segment
+  /// because this one failed is no hole.
+  private func noteHole(_ epoch: AckSet.EpochID, _ seqs: ClosedRange<UInt64>) {
+    let (destination, generation) = (destination, position.generation)
+    let lost = shared.withLock { index in
+      let isExplained = index.acknowledged[destination]?.covers(epoch, seqs) ?? false
+      let run = Segment.Run(epoch: epoch, seqs: seqs)
+      return isExplained ? [] : index.lost(run, besides: generation)
+    }
+    for run in lost { noteHole(epoch, certain: run.seqs) }
+  }
+
+  private func noteHole(_ epoch: AckSet.EpochID, certain seqs: ClosedRange<UInt64>) {
     if let last = hole, last.epoch == epoch, last.seqs.upperBound &+ 1 == seqs.lowerBound {
       hole?.seqs = last.seqs.lowerBound...seqs.upperBound
     } else {

@@ -41,6 +41,13 @@ extension JournalStore {
           destinations: destinations)))
   }
 
+  /// What of it does not stand in another segment: where a sync failed, the batches were written
+  /// again, and their old place need not be readable.
+  func stillMissing(_ missing: Missing) -> [Missing] {
+    content.index(of: missing.stream).withLock { $0.lost(missing.run) }
+      .map { Missing(missing.stream, $0, missing.reason) }
+  }
+
   /// Whether a destination has not had all of `run`.
   func isNeeded(_ run: Segment.Run, of stream: StreamName) -> Bool {
     let destinations = self.destinations

@@ -80,7 +80,7 @@ extension JournalStore {
     // Only now: making room for it may evict, and the start comes first.
     if let previous { try adopt(previous) }
     let lost =
-      found + missingBatches(recovered, besides: previous?.content.current)
+      found.flatMap(stillMissing) + missingBatches(recovered, besides: previous?.content.current)
       + (previous.map(lostBatches(of:)) ?? [])
     try appendInPieces(lost.map { Self.gap($0, at: now) })
     for missing in lost { settle(missing.run, of: missing.stream) }

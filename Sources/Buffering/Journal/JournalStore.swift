@@ -94,6 +94,13 @@ final class JournalStore: EvictionDelegate {
       if let known = previous?.content.index(of: stream).withLock({ $0.acknowledged }) {
         found.index.take(known)
       }
+      // The header of what is taken over of that epoch would seem to say that nothing else stands
+      // between.
+      if let last = found.index.segments.last?.header, let ended = previous?.content.current,
+        AckSet.EpochID(store: last.store, epoch: last.epoch) == ended
+      {
+        found.continuableDevices = nil
+      }
       let limits = StreamLog.Limits(
         segmentBytes: settings.segmentBytes, totalBytes: bytes, reserveBytes: reserve,
         keepFreeBytes: settings.keepFreeBytes)
@@ -127,7 +134,8 @@ final class JournalStore: EvictionDelegate {
       throw .storage(system)
     }
     if let previous {
-      postponed = previous.postponed
+      var older = previous.postponed
+      postponed.putBack(older.takeAll(), from: 0)
       journal.replace(with: content)
     }
     for run in explained { journal.noteExplained(run) }

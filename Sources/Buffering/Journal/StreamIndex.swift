@@ -162,6 +162,17 @@ struct StreamIndex {
     }
   }
 
+  /// What of `run` no segment holds, or none but the one in which it was not found.
+  func lost(_ run: Segment.Run, besides generation: UInt64? = nil) -> [Segment.Run] {
+    var held = AckSet()
+    for segment in segments where segment.generation != generation {
+      for other in segment.runs where other.epoch == run.epoch && other.seqs.overlaps(run.seqs) {
+        held.insert(run.epoch, other.seqs.clamped(to: run.seqs))
+      }
+    }
+    return held.missing(run.epoch, in: run.seqs).map { Segment.Run(epoch: run.epoch, seqs: $0) }
+  }
+
   /// The first seq held of each epoch.
   var firstSeqs: [AckSet.EpochID: UInt64] {
     Dictionary(

@@ -27,13 +27,17 @@ struct UnsyncedBatch {
 // The files of a stream: made, taken over, used again.
 extension StreamLog {
   func nextFile() throws(AppendError) -> (name: String, file: any StorageFile) {
-    do throws(SystemError) {
-      if let name = room.blanks.last {
+    while let name = room.blanks.popLast() {
+      do throws(SystemError) {
         let file = try room.storage.open(directory + "/" + name, creating: false)
-        room.blanks.removeLast()
         delegate?.segmentBegins(in: stream, evicting: false)
         return (name, file)
+      } catch {
+        // Nothing may be evicted for it. One that is still there is found at the next start.
+        if error.isAbsence { room.fileCount -= 1 }
       }
+    }
+    do throws(SystemError) {
       if mayGrow {
         let made = try createFile()
         delegate?.segmentBegins(in: stream, evicting: false)
