@@ -89,7 +89,8 @@ extension JournalStore {
     } catch {
       throw .storage(error)
     }
-    explained = recovered.values.flatMap(\.damage)
+    // Not what nobody needs now: one who comes later may.
+    explained = lost
   }
 
   /// Batches that must have been kept and that no file holds: the last ones of an epoch that ended
