@@ -34,6 +34,7 @@ public struct StoreInspection: Sendable {
   let directory: String
   private let record: EpochRecord?
   private let isRecordDamaged: Bool
+  private let areClocksDamaged: Bool
   /// `nil` for one that can't be read.
   private let cursors: [String: [StreamName: AckSet]?]
 
@@ -59,6 +60,12 @@ public struct StoreInspection: Sendable {
     var record: EpochRecord?
     if case .payload(let payload) = found { record = try? EpochRecord(payload) }
     isRecordDamaged = record == nil && found != .nothing
+    var clocks = DurableRecord(storage: storage, path: path + "/clocks")
+    switch clocks.load() {
+    case .nothing: areClocksDamaged = false
+    case .unreadable: areClocksDamaged = true
+    case .payload(let payload): areClocksDamaged = (try? ClockHistory(payload)) == nil
+    }
     // A simulated disk lists files only.
     let hasSegments = StreamName.allCases.contains { stream in
       let segments = (try? storage.list("\(path)/\(stream)")) ?? []
@@ -97,20 +104,13 @@ public struct StoreInspection: Sendable {
     return cursors
   }
 
-  /// The length of all files of segments in the store's directory; 0 where there is none.
-  public static func fileBytes(in directory: String) -> Int {
-    StreamName.allCases.reduce(0) { sum, stream in
-      sum + SegmentListing(stream, storage: ReadOnlyDisk(), directory: directory).fileBytes
-    }
-  }
-
   private func inspection(of stream: StreamName, _ told: ToldByEvents?) -> StreamInspection {
     let ended = record.flatMap { record in
       record.last == nil ? nil : AckSet.EpochID(store: record.store, epoch: record.epoch)
     }
     return StreamInspection(
       stream, storage: storage, directory: directory, store: store, ends: told?.ends ?? EpochEnds(),
-      ended: ended)
+      ended: ended, acknowledged: cursors.values.map { $0?[stream] ?? AckSet() })
   }
 
   /// What the events say of what should be in the store, and of what is not.
@@ -196,6 +196,9 @@ public struct StoreInspection: Sendable {
     let problem = "neither copy is whole"
     if isRecordDamaged {
       findings.append(StoreFinding(file: "epoch", what: .damagedRecord, problem: problem))
+    }
+    if areClocksDamaged {
+      findings.append(StoreFinding(file: "clocks", what: .damagedRecord, problem: problem))
     }
     for destination in destinations where cursors[destination] == .some(nil) {
       findings.append(
