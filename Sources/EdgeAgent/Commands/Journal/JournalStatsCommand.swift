@@ -110,7 +110,7 @@ struct JournalStatsCommand: ParsableCommand {
     json.beginArray()
     for version in Set(all.flatMap(\.formatVersions)).sorted() { json.int(version) }
     json.endArray()
-    let free = FileSystemRoom.freeBytes(at: arguments.directory)
+    let free = (try? DiskStorage().freeBytes(arguments.directory)).map { Int64($0) }
     json.member("free", free)
     if let data = all.first(where: { $0.stream == .data }) {
       write(data, free: free, inspection, configuration, to: &json)
