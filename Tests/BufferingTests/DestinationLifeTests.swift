@@ -7,12 +7,12 @@ import Testing
 
 @Suite("Destinations that come and go")
 struct DestinationLifeTests {
-  private static let province = StoreUnderTest.province
-  private static let group = DestinationName("group")
-  private static let both = [province, group]
-  private static let day: Int64 = 86_400_000
+  static let province = StoreUnderTest.province
+  static let group = DestinationName("group")
+  static let both = [province, group]
+  static let day: Int64 = 86_400_000
 
-  private func settings(
+  func settings(
     _ destinations: [DestinationName], from beginning: DestinationBeginning = .live
   ) -> JournalSettings {
     var settings = StoreUnderTest.settings(destinations: destinations)
@@ -20,7 +20,7 @@ struct DestinationLifeTests {
     return settings
   }
 
-  private func change(
+  func change(
     _ destinations: [DestinationName], from beginning: DestinationBeginning = .live
   ) -> JournalChange {
     var change = JournalChange(
@@ -30,19 +30,19 @@ struct DestinationLifeTests {
   }
 
   /// A store in which 30 samples were kept for the province alone, one a second.
-  private func filled(_ disk: SimulatedDisk) throws -> StoreUnderTest {
+  func filled(_ disk: SimulatedDisk) throws -> StoreUnderTest {
     let store = try StoreUnderTest(disk, settings([Self.province]))
     for value in 0..<30 { try store.append(store.sample(value)) }
     try store.store.commit()
     return store
   }
 
-  private func seqs(_ store: StoreUnderTest, _ destination: DestinationName) -> [UInt64] {
+  func seqs(_ store: StoreUnderTest, _ destination: DestinationName) -> [UInt64] {
     store.batches(.data, for: destination).filter { $0.identity.epoch == store.journal.epoch }
       .map(\.seq)
   }
 
-  private func told(_ store: StoreUnderTest, _ reason: GapReason) -> [String] {
+  func told(_ store: StoreUnderTest, _ reason: GapReason) -> [String] {
     store.events("gap").filter { $0.contains("\"\(reason.rawValue)\"") }
   }
 
@@ -310,7 +310,7 @@ struct DestinationLifeTests {
     #expect(Set(data.map(\.seqs)) == [1...1])
   }
 
-  private func acknowledge(
+  func acknowledge(
     _ seq: UInt64, by destination: DestinationName, in store: StoreUnderTest
   ) {
     store.journal.acknowledge(

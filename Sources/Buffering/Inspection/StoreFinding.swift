@@ -40,7 +40,7 @@ public struct StoreFinding: Sendable, Hashable {
     case outOfOrder = "out-of-order"
     /// A file that an agent could not read and renamed.
     case putAside = "put-aside"
-    /// The record of epochs or a cursor: neither copy is whole.
+    /// The record of epochs, of clocks or a cursor: neither copy is whole.
     case damagedRecord = "damaged-record"
     /// What the points of batches are: the file is not there or not what its name says.
     case missingDefinitions = "missing-definitions"

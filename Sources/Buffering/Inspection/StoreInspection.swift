@@ -34,6 +34,8 @@ public struct StoreInspection: Sendable {
   let directory: String
   private let record: EpochRecord?
   private let isRecordDamaged: Bool
+  private let areClocksDamaged: Bool
+  private let clocks: ClockHistory
   /// `nil` for one that can't be read.
   private let cursors: [String: [StreamName: AckSet]?]
 
@@ -59,6 +61,12 @@ public struct StoreInspection: Sendable {
     var record: EpochRecord?
     if case .payload(let payload) = found { record = try? EpochRecord(payload) }
     isRecordDamaged = record == nil && found != .nothing
+    var clockFile = DurableRecord(storage: storage, path: path + "/clocks")
+    let foundClocks = clockFile.load()
+    var clocks: ClockHistory?
+    if case .payload(let payload) = foundClocks { clocks = try? ClockHistory(payload) }
+    areClocksDamaged = clocks == nil && foundClocks != .nothing
+    self.clocks = clocks ?? ClockHistory()
     // A simulated disk lists files only.
     let hasSegments = StreamName.allCases.contains { stream in
       let segments = (try? storage.list("\(path)/\(stream)")) ?? []
@@ -97,20 +105,13 @@ public struct StoreInspection: Sendable {
     return cursors
   }
 
-  /// The length of all files of segments in the store's directory; 0 where there is none.
-  public static func fileBytes(in directory: String) -> Int {
-    StreamName.allCases.reduce(0) { sum, stream in
-      sum + SegmentListing(stream, storage: ReadOnlyDisk(), directory: directory).fileBytes
-    }
-  }
-
   private func inspection(of stream: StreamName, _ told: ToldByEvents?) -> StreamInspection {
     let ended = record.flatMap { record in
       record.last == nil ? nil : AckSet.EpochID(store: record.store, epoch: record.epoch)
     }
     return StreamInspection(
       stream, storage: storage, directory: directory, store: store, ends: told?.ends ?? EpochEnds(),
-      ended: ended)
+      ended: ended, acknowledged: cursors.values.map { $0?[stream] ?? AckSet() })
   }
 
   /// What the events say of what should be in the store, and of what is not.
@@ -137,15 +138,23 @@ public struct StoreInspection: Sendable {
 
   // MARK: What there is
 
-  /// Hands over a stream's batches in the order of appending; `visit` returns whether to go on.
-  /// Returns how many places were passed over because they can't be read.
+  /// As it is published: with the times that are known by now.
+  private func dated(_ placed: PlacedBatch) -> PlacedBatch {
+    guard let running = clocks.boots.last?.boot else { return placed }
+    var dated = placed
+    dated.batch = clocks.dated(placed.batch, current: running)
+    return dated
+  }
+
+  /// Hands over a stream's batches in the order of appending, with the times that they are
+  /// published with; `visit` returns whether to go on. Returns how many places were passed over because they can't be read.
   @discardableResult
   public func forEachBatch(
     of stream: StreamName, _ visit: (PlacedBatch) -> Bool
   ) -> Int {
     var findings = 0
     var inspection = inspection(of: stream, nil)
-    inspection.run(onBatch: visit) { _ in findings += 1 }
+    inspection.run(onBatch: { visit(dated($0)) }) { _ in findings += 1 }
     return findings
   }
 
@@ -180,7 +189,7 @@ public struct StoreInspection: Sendable {
     let sets = cursors.mapValues { $0?[stream] ?? AckSet() }
     var statistics = StreamStatistics(stream, destinations: sets)
     inspection.run { placed in
-      statistics.note(placed)
+      statistics.note(dated(placed))
       return true
     } onFinding: {
       statistics.note($0)
@@ -196,6 +205,9 @@ public struct StoreInspection: Sendable {
     let problem = "neither copy is whole"
     if isRecordDamaged {
       findings.append(StoreFinding(file: "epoch", what: .damagedRecord, problem: problem))
+    }
+    if areClocksDamaged {
+      findings.append(StoreFinding(file: "clocks", what: .damagedRecord, problem: problem))
     }
     for destination in destinations where cursors[destination] == .some(nil) {
       findings.append(

@@ -29,9 +29,16 @@ struct StreamInspection {
   private let ends: EpochEnds
   /// An epoch that was ended in order and is the newest.
   private let ended: AckSet.EpochID?
+  /// What each destination has acknowledged.
+  private let acknowledged: [AckSet]
 
   /// The batch that comes next if nothing is missing.
   private var expected: Expected?
+  /// The seq behind the last batch of each epoch. What was kept in memory while the disk could not
+  /// be written stands behind batches of the epoch that began when it was back.
+  private var nexts: [AckSet.EpochID: UInt64] = [:]
+  /// How many of the listed segments were begun.
+  private var begun = 0
   /// Where the last segment's batches end, and its generation.
   private var previous: (name: String, end: Int, generation: UInt64)?
   /// Up to the last batch in each segment, headers included.
@@ -39,12 +46,13 @@ struct StreamInspection {
 
   init(
     _ stream: StreamName, storage: any Storage, directory: String, store: UInt64?,
-    ends: EpochEnds, ended: AckSet.EpochID?
+    ends: EpochEnds, ended: AckSet.EpochID?, acknowledged: [AckSet]
   ) {
     self.storage = storage
     self.directory = directory
     self.ends = ends
     self.ended = ended
+    self.acknowledged = acknowledged
     listing = SegmentListing(stream, storage: storage, directory: directory, store: store)
   }
 
@@ -59,6 +67,7 @@ struct StreamInspection {
     }
     let newest = listing.segments.last?.header.generation
     for entry in listing.segments {
+      begun += 1
       let isNewest = entry.header.generation == newest
       guard let bytes = read(entry, isNewest: isNewest, onFinding) else {
         // Nothing can be said of what stood there.
@@ -194,9 +203,13 @@ struct StreamInspection {
     _ key: BatchKey, _ header: SegmentHeader
   ) -> (runs: [BatchRun], backwards: String?) {
     let epoch = AckSet.EpochID(store: header.store, epoch: key.epoch)
-    let next = expected.flatMap { $0.epoch == epoch ? $0.seq : nil } ?? 1
-    let runs = missing(before: epoch, key.seq)
+    let known = expected.flatMap { $0.epoch == epoch ? $0.seq : nil }
+    let next = known ?? 1
+    let runs =
+      known.map { [Self.run(epoch, from: $0, to: key.seq &- 1)].compactMap { $0 } }
+      ?? missing(before: epoch, key.seq)
     expected = Expected(epoch: epoch, seq: max(next, key.seq &+ 1))
+    nexts[epoch] = max(nexts[epoch] ?? 1, key.seq &+ 1)
     guard key.seq < next else { return (runs, nil) }
     return (runs, "seq \(key.seq) of epoch \(key.epoch) after \(next - 1)")
   }
@@ -204,22 +217,44 @@ struct StreamInspection {
   /// What is missing between the batch that was expected and one that stands right behind: the rest
   /// of the expected one's epoch, epochs between, and the beginning of the other's.
   private func missing(before epoch: AckSet.EpochID, _ seq: UInt64) -> [BatchRun] {
-    func run(_ epoch: AckSet.EpochID, from first: UInt64, to last: UInt64) -> BatchRun? {
-      guard first <= last else { return nil }
-      return BatchRun(store: epoch.store, epoch: epoch.epoch, seqs: first...last)
-    }
-    guard let expected, expected.epoch != epoch else {
-      return [run(epoch, from: expected?.seq ?? 1, to: seq &- 1)].compactMap { $0 }
-    }
     var runs: [BatchRun?] = []
-    if expected.epoch.store == epoch.store, expected.epoch.epoch < epoch.epoch {
+    var first = nexts[epoch] ?? 1
+    if let expected, expected.epoch == epoch {
+      first = expected.seq
+    } else if let expected, expected.epoch.store == epoch.store,
+      expected.epoch.epoch < epoch.epoch
+    {
       for (between, last) in ends.between(expected.epoch, and: epoch, of: listing.stream) {
-        runs.append(
-          run(between, from: between == expected.epoch ? expected.seq : 1, to: last))
+        let first = between == expected.epoch ? expected.seq : nexts[between] ?? 1
+        // What comes later is looked for there.
+        let later = listing.segments.dropFirst(begun).map(\.header)
+          .filter { $0.store == between.store && $0.epoch == between.epoch }.map(\.firstSeq).min()
+        runs.append(Self.run(between, from: first, to: min(last, (later ?? .max) &- 1)))
       }
     }
-    runs.append(run(epoch, from: 1, to: seq &- 1))
-    return runs.compactMap { $0 }
+    runs.append(Self.run(epoch, from: first, to: seq &- 1))
+    return runs.compactMap { $0 }.flatMap(needed)
+  }
+
+  private static func run(
+    _ epoch: AckSet.EpochID, from first: UInt64, to last: UInt64
+  ) -> BatchRun? {
+    guard first <= last else { return nil }
+    return BatchRun(store: epoch.store, epoch: epoch.epoch, seqs: first...last)
+  }
+
+  /// What some destination has not had of a run. The rest need not have stood here: what is
+  /// delivered from memory is not written any more.
+  private func needed(_ run: BatchRun) -> [BatchRun] {
+    guard !acknowledged.isEmpty else { return [run] }
+    let epoch = AckSet.EpochID(store: run.store, epoch: run.epoch)
+    var needed = AckSet()
+    for set in acknowledged {
+      for seqs in set.missing(epoch, in: run.seqs) { needed.insert(epoch, seqs) }
+    }
+    return (needed.epochs[epoch] ?? []).map {
+      BatchRun(store: run.store, epoch: run.epoch, seqs: $0)
+    }
   }
 
   /// What a segment's issues come to: neighbours of a kind are one, and in a segment that an agent

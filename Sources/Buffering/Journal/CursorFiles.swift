@@ -38,6 +38,11 @@ struct Cursor: Hashable {
   /// By stream; one that is absent has nothing acknowledged.
   var sets: [StreamName: AckSet] = [:]
   var standing = Standing.inUse
+
+  /// A set for every stream.
+  var acknowledged: [StreamName: AckSet] {
+    Dictionary(uniqueKeysWithValues: StreamName.allCases.map { ($0, sets[$0] ?? AckSet()) })
+  }
 }
 
 extension Cursor {

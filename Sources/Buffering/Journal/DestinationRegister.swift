@@ -33,6 +33,9 @@ struct DestinationRegister {
   var newcomers: [DestinationName] = []
   /// Those of which no event has told yet what was passed over for them.
   var untold: Set<DestinationName> = []
+  /// New ones whose cursor is not durable yet: a start would take them for new once more, and pass
+  /// over what was kept for them meanwhile.
+  var unsaved: Set<DestinationName> = []
   /// Removed ones of which an event tells, or will as soon as one can be kept.
   var expiring: Set<DestinationName> = []
   /// Where newcomers begin.

@@ -13,10 +13,15 @@ public final class Journal: BatchLog {
     weak var descriptor: EventFD?
   }
 
+  private struct Hole: Hashable {
+    var stream: StreamName
+    var run: Segment.Run
+  }
+
   private struct Notes {
-    var holes: [(stream: StreamName, run: Segment.Run)] = []
+    var holes: [Hole] = []
     /// What was noted in this process: two destinations find the same hole.
-    var seen: Set<Segment.Run> = []
+    var seen: Set<Hole> = []
     var readFailure: SystemError?
   }
 
@@ -172,14 +177,15 @@ public final class Journal: BatchLog {
   func noteDamage(_ run: Segment.Run, in stream: StreamName, edition: UInt32) {
     notes.withLock { notes in
       guard edition == self.edition else { return }
-      guard notes.seen.count < Self.mostNotedHoles, notes.seen.insert(run).inserted else { return }
-      notes.holes.append((stream, run))
+      let hole = Hole(stream: stream, run: run)
+      guard notes.seen.count < Self.mostNotedHoles, notes.seen.insert(hole).inserted else { return }
+      notes.holes.append(hole)
     }
   }
 
   /// A hole that has its gap event already; readers will come upon it too.
-  func noteExplained(_ run: Segment.Run) {
-    notes.withLock { _ = $0.seen.insert(run) }
+  func noteExplained(_ run: Segment.Run, in stream: StreamName) {
+    notes.withLock { _ = $0.seen.insert(Hole(stream: stream, run: run)) }
   }
 
   func noteReadFailure(_ error: SystemError) {
@@ -189,7 +195,7 @@ public final class Journal: BatchLog {
   func takeHoles() -> [(stream: StreamName, run: Segment.Run)] {
     notes.withLock { notes in
       defer { notes.holes = [] }
-      return notes.holes
+      return notes.holes.map { ($0.stream, $0.run) }
     }
   }
 

@@ -25,7 +25,7 @@ extension JournalStore {
     if !isNewStore {
       for name in register.newcomers { register.beginnings[name] = .everything }
     }
-    try? saveClocks()
+    areClocksUnsaved = true
   }
 
   /// Takes over what `clock` events say; returns whether there was one.
@@ -44,6 +44,9 @@ extension JournalStore {
   /// Makes the record durable, without what no batch needs any more.
   func saveClocks() throws(AppendError) {
     guard content.isDurable else { return }
+    areClocksUnsaved = true
+    // First those of whom it says that they are not new: see `openClocks`.
+    try saveNewCursors()
     var held: Set<AckSet.EpochID> = [content.current]
     for stream in StreamName.allCases {
       let epochs = content.index(of: stream).withLock { $0.segments.flatMap(\.runs).map(\.epoch) }
@@ -58,6 +61,7 @@ extension JournalStore {
     } catch {
       throw .storage(error)
     }
+    areClocksUnsaved = false
   }
 
   /// What this boot read last before the stop, by the clock as it is set now.

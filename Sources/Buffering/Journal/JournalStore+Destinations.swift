@@ -15,11 +15,11 @@ extension JournalStore {
   func beginDestinations() {
     for name in register.newcomers {
       begin(name)
-      // What can't be saved now is with the others, and told when that fails: the worst is that
-      // the destination is new once more.
-      try? saveCursor(of: name)
+      register.unsaved.insert(name)
     }
     register.newcomers = []
+    // What can't be saved now is saved with the others, and told when that fails.
+    try? saveNewCursors()
     try? saveRemovals()
     listRemoved()
   }
@@ -116,19 +116,16 @@ extension JournalStore {
     let leaving = register.active.filter { !change.destinations.contains($0) }
     let coming = change.destinations.filter { !register.active.contains($0) }
     register.beginnings = change.beginnings
-    for name in coming where register.removed[name] == nil {
-      if case .nothing = cursors.load(name) {
-        begin(name)
-        do throws(AppendError) {
-          try saveCursor(of: name)
-        } catch {
-          hold(nil, for: name)
-          register.untold.remove(name)
-          throw error
-        }
-      } else {
-        hold(AckSet(), for: name)
+    let unknown = coming.filter { register.removed[$0] == nil }
+    do throws(AppendError) {
+      for name in unknown { try giveCursor(to: name) }
+    } catch {
+      // None of them is delivered to, so none may hold anything back.
+      for name in unknown {
+        hold([:], for: name)
+        register.untold.remove(name)
       }
+      throw error
     }
     for name in coming {
       register.removed[name] = nil
@@ -144,8 +141,23 @@ extension JournalStore {
     try tellPassedOver(at: now)
   }
 
-  private func hold(_ set: AckSet?, for name: DestinationName) {
+  /// The cursor that a destination has from before, or a new one, durably.
+  private func giveCursor(to name: DestinationName) throws(AppendError) {
+    switch cursors.load(name) {
+    case .nothing:
+      begin(name)
+      try saveCursor(of: name)
+    case .unreadable: hold(Cursor().acknowledged, for: name)
+    case .cursor(let cursor):
+      hold(cursor.acknowledged, for: name)
+      if cursor.standing == .untold { register.untold.insert(name) }
+    }
+  }
+
+  /// With a set of each stream a destination holds what that lacks; with none it holds nothing.
+  private func hold(_ sets: [StreamName: AckSet], for name: DestinationName) {
     for stream in StreamName.allCases {
+      let set = sets[stream]
       content.index(of: stream).withLock { $0.acknowledged[name] = set }
     }
   }
@@ -159,7 +171,7 @@ extension JournalStore {
     for name in register.expired(at: now.monotonic, of: boot) {
       let isNew = register.expiring.insert(name).inserted
       try append(isNew ? expiry(of: name, at: now) : [])
-      hold(nil, for: name)
+      hold([:], for: name)
       register.removed[name] = nil
       register.expiring.remove(name)
       do throws(SystemError) {
@@ -216,6 +228,16 @@ extension JournalStore {
     try saveRemovals()
   }
 
+  /// Whether a record has to be saved that does not change with what is acknowledged.
+  var hasUnsavedRecords: Bool {
+    content.isDurable && (!register.unsaved.isEmpty || areClocksUnsaved)
+  }
+
+  /// Makes the cursors of new destinations durable.
+  func saveNewCursors() throws(AppendError) {
+    for name in register.unsaved { try saveCursor(of: name) }
+  }
+
   private func saveRemovals() throws(AppendError) {
     let monotonic = clock.monotonic
     for (name, removal) in register.removed {
@@ -242,6 +264,7 @@ extension JournalStore {
     } catch {
       throw .storage(error)
     }
+    register.unsaved.remove(name)
   }
 }
 

@@ -98,7 +98,8 @@ extension JournalStore {
     } catch {
       throw .storage(error)
     }
-    explained = recovered.values.flatMap(\.damage)
+    // Not what nobody needs now: one who comes later may.
+    explained = lost
   }
 
   /// Events of one batch where there may be any number: no segment can hold all that damage in many

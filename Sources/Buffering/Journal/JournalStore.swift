@@ -26,6 +26,8 @@ final class JournalStore: EvictionDelegate {
   var destinations: [DestinationName] { register.active }
   /// The record of what `journal.clocks` holds.
   var clockFile: DurableRecord
+  /// Whether `journal.clocks` has what the record does not.
+  var areClocksUnsaved = false
   let events: StreamLog
   let data: StreamLog
   var recordFile: DurableRecord
@@ -33,7 +35,7 @@ final class JournalStore: EvictionDelegate {
   /// Streams that began their last segment where something stood that somebody needed.
   private(set) var evicting: Set<StreamName> = []
   /// Holes that have their gap event; readers will come upon them too.
-  var explained: [Segment.Run] = []
+  var explained: [Missing] = []
   var cursors: CursorFiles
   /// Events that could not be appended yet.
   private var postponed = PostponedEvents()
@@ -121,6 +123,7 @@ final class JournalStore: EvictionDelegate {
     data.delegate = self
     openClocks(isNewStore: isNewStore, isContinuing: previous != nil)
     beginDestinations()
+    if areClocksUnsaved { try? saveClocks() }
     do throws(AppendError) {
       if isInMemory { try leaveDisk() }
       try tellStart(settings, recovered, previous)
@@ -138,7 +141,7 @@ final class JournalStore: EvictionDelegate {
       postponed.putBack(older.takeAll(), from: 0)
       journal.replace(with: content)
     }
-    for run in explained { journal.noteExplained(run) }
+    for missing in explained { journal.noteExplained(missing.run, in: missing.stream) }
     if previous == nil { redateUncleanStop() }
   }
 

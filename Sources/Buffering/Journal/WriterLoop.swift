@@ -173,10 +173,12 @@ struct WriterLoop {
       throw .storage(SystemError(call: "open", subject: store.settings.directory, code: ENOENT))
     }
     defer { cursorsDue = .now + .seconds(cursorWaitSeconds) }
-    guard store.journal.takeNewAcknowledgements() || cursorFault != nil else { return }
+    let isChanged = store.journal.takeNewAcknowledgements()
+    guard isChanged || cursorFault != nil || store.hasUnsavedRecords else { return }
     cursorWaitSeconds = min(2 * cursorWaitSeconds, cursorSeconds)
     do throws(AppendError) {
       try store.saveCursors()
+      if store.hasUnsavedRecords { try store.saveClocks() }
       cursorFault = nil
     } catch {
       cursorFault = "\(error)"

@@ -76,7 +76,10 @@ public struct DiskStorage: Storage {
   public func freeBytes(_ directory: String) throws(SystemError) -> Int {
     var status = statvfs()
     try systemCall("statvfs", on: directory) { statvfs(directory, &status) }
-    return Int(clamping: UInt64(status.f_bavail) * UInt64(status.f_frsize))
+    // Some file systems tell of less than nothing, as a number beyond all.
+    let (bytes, overflow) = UInt64(status.f_bavail).multipliedReportingOverflow(
+      by: UInt64(status.f_frsize))
+    return overflow ? .max : Int(clamping: bytes)
   }
 
   /// Makes the names in a directory durable.

@@ -1,5 +1,4 @@
 internal import ArgumentParser
-internal import Buffering
 internal import Drivers
 internal import Telemetry
 
@@ -14,10 +13,7 @@ struct CheckCommand: ParsableCommand {
 
   func run() throws {
     let configuration = try AgentConfiguration.loadOrExit(options.configuration)
-    let directory = configuration.storage.directory
-    let room = FileSystemRoom.freeBytes(at: directory).map {
-      $0 + Int64(StoreInspection.fileBytes(in: directory))
-    }
+    let room = StorageSpace.bytes(for: configuration.storage)
     let plan = AgentPlan(configuration, time: .ofThisMachine(), roomBytes: room)
     print(json ? plan.json : plan.text)
   }

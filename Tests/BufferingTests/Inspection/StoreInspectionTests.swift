@@ -111,6 +111,31 @@ struct StoreInspectionTests {
     #expect(statistics.newest == batches[59].newestTime)
   }
 
+  @Test("What was read before the clock was set is shown as it is published since")
+  func dated() throws {
+    let disk = SimulatedDisk()
+    let clock = ManualClock(Timestamp(monotonic: 5000, offset: 0, clock: .unsynced))
+    let test = try StoreUnderTest(disk, clock: clock)
+    var watch = ClockWatch(boot: StoreUnderTest.boot)
+    var generator = SeededGenerator(seed: 7)
+    try test.store.append([watch.observe(clock.now())].compactMap { $0 })
+    try test.append(3, using: &generator)
+    clock.advance(by: 10)
+    clock.step(by: 1_795_219_200_000, to: .synced)
+    try test.store.append([watch.observe(clock.now())].compactMap { $0 })
+    try test.append(2, using: &generator)
+    try test.store.commit()
+    let inspection = try StoreInspection(directory: "store", storage: disk)
+    var batches: [Batch] = []
+    inspection.forEachBatch(of: .data) {
+      batches.append($0.batch)
+      return true
+    }
+    #expect(batches == test.batches(.data).map(test.journal.dated))
+    #expect(batches.filter(\.isCorrected).count == 3)
+    #expect(inspection.statistics(of: .data).oldest == batches[0].times?.lowerBound)
+  }
+
   @Test("There is no store where there is none")
   func absent() throws {
     #expect(throws: InspectionError.noStore(directory: directory.path)) {

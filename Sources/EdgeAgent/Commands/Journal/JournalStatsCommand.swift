@@ -110,7 +110,7 @@ struct JournalStatsCommand: ParsableCommand {
     json.beginArray()
     for version in Set(all.flatMap(\.formatVersions)).sorted() { json.int(version) }
     json.endArray()
-    let free = FileSystemRoom.freeBytes(at: arguments.directory)
+    let free = (try? DiskStorage().freeBytes(arguments.directory)).map { Int64($0) }
     json.member("free", free)
     if let data = all.first(where: { $0.stream == .data }) {
       write(data, free: free, inspection, configuration, to: &json)
@@ -137,7 +137,11 @@ struct JournalStatsCommand: ParsableCommand {
         destinations: inspection.destinations.count)
     }
     let cap = configuration?.storage.dataBytes
-    let room = cap.map { min($0, Int64(data.fileBytes) + (free ?? $0)) - Int64(data.heldBytes) }
+    let keepFree = configuration?.storage.keepFreeBytes ?? 0
+    let room = cap.map { cap in
+      let free = max(0, (free ?? cap) - keepFree)
+      return min(cap, Int64(data.fileBytes) + min(cap, free)) - Int64(data.heldBytes)
+    }
     let isGrowing = cap.map { data.fileBytes < $0 } ?? true
     json.member("days-left", room.flatMap { forecast?.days(in: max(0, $0)) })
     json.member("commit-ms", commit)
