@@ -77,7 +77,7 @@ extension DestinationLifeTests {
     try next.store.explainHoles()
     let missing = Set(1...30).subtracting(read.map(Int.init))
     #expect(!missing.isEmpty)
-    #expect(Set(next.explained(by: .damaged).map(Int.init)) == missing)
+    #expect(Set(next.explained(by: .beforeDestination).map(Int.init)) == missing)
   }
 
   @Test("Holes of both streams with the same seqs are two")

@@ -99,6 +99,27 @@ struct DestinationLifeTests {
     #expect(data.map(\.seqs) == [1...newest])
   }
 
+  @Test("A new destination that wants all is told what was recycled before it came")
+  func allThatIsLeft() throws {
+    let store = try StoreUnderTest(SimulatedDisk(), settings([Self.province]))
+    try store.fill(segments: 8)
+    let data = store.journal.index(of: .data)
+    while data.withLock({ $0.segments.first?.runs.first?.seqs.lowerBound == 1 }) {
+      store.acknowledge(store.newestSeq)
+      for seq in data.withLock({ $0.segments.first?.runs.first?.seqs ?? 1...1 }) {
+        store.acknowledge(seq)
+      }
+      for _ in 0..<100 { try store.append(store.sample()) }
+    }
+    try store.store.apply(change(Self.both, from: .everything))
+    let held = seqs(store, Self.group)
+    let first = try #require(held.first)
+    try #require(first > 1)
+    let gaps = store.gaps(.beforeDestination).filter { $0.stream == "data" }
+    #expect(gaps.map(\.seqs) == [1...first - 1])
+    #expect(held.last == store.newestSeq)
+  }
+
   @Test("A new destination can begin with all there is, and then nothing is passed over")
   func all() throws {
     let store = try filled(SimulatedDisk())

@@ -151,6 +151,31 @@ struct OutageTests {
     #expect(next.gaps(.damaged).isEmpty)
   }
 
+  @Test("A destination that comes later is told what was delivered from RAM and never written")
+  func newcomer() throws {
+    let writer = try begin()
+    try accept(1...10, by: writer)
+    acknowledgeAll(writer.journal)
+    let epoch = writer.journal.epoch
+    disk.fail(.write, code: 5, lasting: true)
+    try accept(11...20, by: writer)
+    try waitForFault()
+    let last = try #require(writer.journal.newest(of: .data)?.seq)
+    acknowledgeAll(writer.journal)
+    disk.heal()
+    try waitForReturn(writer)
+    end(writer)
+
+    let group = DestinationName("group")
+    var settings = StoreUnderTest.settings(destinations: [province, group])
+    settings.beginnings[group] = .everything
+    let next = try StoreUnderTest(disk.afterKill(), settings, clock: clock)
+    let got = next.batches(.data, for: group).filter { $0.identity.epoch == epoch }.map(\.seq)
+    let told = next.gaps(.beforeDestination).filter { $0.stream == "data" }.compactMap(\.seqs)
+    #expect(got.isEmpty || !told.isEmpty)
+    #expect(Set(got).union(told.flatMap { Array($0) }).isSuperset(of: 1...last))
+  }
+
   @Test("A store that can't be opened at the start is opened later, and takes over what was read")
   func absentAtStart() throws {
     let first = try StoreUnderTest(disk, clock: clock)

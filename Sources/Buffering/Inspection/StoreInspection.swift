@@ -147,7 +147,8 @@ public struct StoreInspection: Sendable {
   }
 
   /// Hands over a stream's batches in the order of appending, with the times that they are
-  /// published with; `visit` returns whether to go on. Returns how many places were passed over because they can't be read.
+  /// published with; `visit` returns whether to go on. Returns how many places were passed over
+  /// because they can't be read.
   @discardableResult
   public func forEachBatch(
     of stream: StreamName, _ visit: (PlacedBatch) -> Bool

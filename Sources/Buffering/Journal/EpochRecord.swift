@@ -66,6 +66,12 @@ struct EpochRecord: Hashable {
     }
   }
 
+  /// The last seqs that are known of epochs that ended.
+  func lasts(of stream: StreamName) -> [AckSet.EpochID: UInt64] {
+    let known = (told + untold).compactMap { ended in ended.last.map { (ended.id, $0[stream]) } }
+    return Dictionary(known.filter { $0.1 > 0 }, uniquingKeysWith: max)
+  }
+
   func encoded() -> [UInt8] {
     var writer = ByteWriter()
     writer.fixed(store)

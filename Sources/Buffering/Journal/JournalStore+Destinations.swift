@@ -8,13 +8,17 @@ extension JournalStore {
   private static let removalSaveMilliseconds: Int64 = 600_000
   /// Events of one cause at once: of more epochs than this, the newest are told of.
   private static let mostEpochsTold = 64
+  /// Runs of one epoch that are named one by one; more of them, and one gap spans them all: what
+  /// of it is there is delivered all the same.
+  private static let mostRunsTold = 8
 
   // MARK: New ones
 
-  /// Gives the newcomers a cursor, when the store is opened.
-  func beginDestinations() {
+  /// Gives the newcomers a cursor, when the store is opened. Where the run went on in memory
+  /// before, they are new to the store only: what it lost is told for another reason.
+  func beginDestinations(isContinuing: Bool) {
     for name in register.newcomers {
-      begin(name)
+      begin(name, lackingAbsent: !isContinuing)
       register.unsaved.insert(name)
     }
     register.newcomers = []
@@ -25,21 +29,26 @@ extension JournalStore {
   }
 
   /// Stands the cursor of a new destination where its delivery begins.
-  private func begin(_ name: DestinationName) {
+  private func begin(_ name: DestinationName, lackingAbsent: Bool = true) {
     let beginning = register.beginnings[name] ?? .live
     for stream in StreamName.allCases {
       let shared = content.index(of: stream)
       shared.withLock { $0.acknowledged[name] = AckSet() }
       let boundary: LogBoundary
       switch beginning {
-      case .everything: continue
+      case .everything: boundary = .start
       case .live: boundary = .end
       case .age(let milliseconds):
         boundary = firstBatch(of: stream, for: name, notOlderThan: milliseconds)
       }
-      let passedOver = shared.withLock { $0.all(before: boundary) }
-      shared.withLock { $0.acknowledged[name] = passedOver }
-      if !passedOver.epochs.isEmpty { register.untold.insert(name) }
+      var passedOver = shared.withLock { $0.all(before: boundary) }
+      // What others had and no file holds can't be given to a newcomer either.
+      let lasts = record.lasts(of: stream)
+      let absent = lackingAbsent ? shared.withLock { $0.absent(lasts: lasts) } : []
+      for run in absent { passedOver.insert(run.epoch, run.seqs) }
+      let begun = passedOver
+      shared.withLock { $0.acknowledged[name] = begun }
+      if !begun.epochs.isEmpty { register.untold.insert(name) }
     }
   }
 
@@ -54,8 +63,10 @@ extension JournalStore {
     register.untold.sorted { $0.description < $1.description }.flatMap { name in
       StreamName.allCases.flatMap { stream in
         let epochs = content.index(of: stream).withLock { $0.acknowledged[name]?.epochs ?? [:] }
-        let runs = epochs.compactMap { epoch, ranges in
-          ranges.last.map { Segment.Run(epoch: epoch, seqs: 1...$0.upperBound) }
+        let runs = epochs.flatMap { epoch, ranges -> [Segment.Run] in
+          guard ranges.count > Self.mostRunsTold, let first = ranges.first, let last = ranges.last
+          else { return ranges.map { Segment.Run(epoch: epoch, seqs: $0) } }
+          return [Segment.Run(epoch: epoch, seqs: first.lowerBound...last.upperBound)]
         }
         return Self.newest(runs).map {
           Self.gap(

@@ -122,7 +122,7 @@ final class JournalStore: EvictionDelegate {
     events.delegate = self
     data.delegate = self
     openClocks(isNewStore: isNewStore, isContinuing: previous != nil)
-    beginDestinations()
+    beginDestinations(isContinuing: previous != nil)
     if areClocksUnsaved { try? saveClocks() }
     do throws(AppendError) {
       if isInMemory { try leaveDisk() }

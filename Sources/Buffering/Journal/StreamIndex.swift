@@ -173,6 +173,25 @@ struct StreamIndex {
     return held.missing(run.epoch, in: run.seqs).map { Segment.Run(epoch: run.epoch, seqs: $0) }
   }
 
+  /// What must have been in an epoch and is in no segment: up to the last batch held of it, or to
+  /// that of `lasts`. Nothing while a segment could not be read: it may stand there.
+  func absent(lasts: [AckSet.EpochID: UInt64]) -> [Segment.Run] {
+    guard segments.allSatisfy(\.isKnown) else { return [] }
+    var absent: [Segment.Run] = []
+    var next: [AckSet.EpochID: UInt64] = [:]
+    for run in segments.flatMap(\.runs).sorted(by: { $0.seqs.lowerBound < $1.seqs.lowerBound }) {
+      let expected = next[run.epoch] ?? 1
+      if run.seqs.lowerBound > expected {
+        absent.append(Segment.Run(epoch: run.epoch, seqs: expected...run.seqs.lowerBound - 1))
+      }
+      next[run.epoch] = max(expected, run.seqs.upperBound &+ 1)
+    }
+    for (epoch, last) in lasts where last >= next[epoch] ?? 1 {
+      absent.append(Segment.Run(epoch: epoch, seqs: (next[epoch] ?? 1)...last))
+    }
+    return absent
+  }
+
   /// The first seq held of each epoch.
   var firstSeqs: [AckSet.EpochID: UInt64] {
     Dictionary(

@@ -8,7 +8,7 @@ struct StorePlan {
   /// Outcomes of points a second, if every device answers in time.
   let valuesPerSecond: Double
   let forecast: StoreForecast
-  /// What the store can take of its file system, its own files included; `nil` if that is not known.
+  /// What the store can take of its file system, its own files included; `nil` if not known.
   let roomBytes: Int64?
 
   init(
