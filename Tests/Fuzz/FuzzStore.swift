@@ -140,9 +140,11 @@ public func initialize(
     !directory.hasPrefix("-")
   else { return 0 }
   let storage = MemoryStorage()
+  let disk = DiskStorage()
+  // Inputs that are played again are files.
+  guard (try? disk.list(directory)) != nil else { return 0 }
   do {
     try exercise(storage)
-    let disk = DiskStorage()
     let files: [(Target, String)] = [
       (.data, "s/data/00000001.seg"), (.events, "s/events/00000001.seg"), (.epoch, "s/epoch.0"),
       (.cursor, "s/cursors/d.1"),
