@@ -60,7 +60,7 @@ struct StorePlan {
       lines += [
         "  \(Self.number(valuesPerSecond)) values/s planned, "
           + "\(Self.number(bytesPerValue)) bytes each: data holds "
-          + "\(Self.number(days)) days without a link",
+          + "\(Self.span(days)) without a link",
         "  flash: \(Self.size(flashBytesPerDay)) a day, \(Self.size(flashBytesPerYear)) a year",
       ]
     }
@@ -77,6 +77,13 @@ struct StorePlan {
   private var lossMilliseconds: Int64 { storage.commitMilliseconds }
 
   /// One decimal where it matters.
+  /// In the largest unit of which there are two at least.
+  private static func span(_ days: Double) -> String {
+    if days >= 2 { return "\(number(days)) days" }
+    let hours = days * 24
+    return hours >= 2 ? "\(number(hours)) hours" : "\(number(hours * 60)) minutes"
+  }
+
   private static func number(_ number: Double) -> String {
     guard number < 100 else { return "\(Int64(number.rounded()))" }
     let tenths = Int64((number * 10).rounded())
