@@ -60,7 +60,7 @@ struct SteppingClockTests {
 
   @Test(
     "Neither seq nor order is ever wrong, and each step is told of once",
-    arguments: Seeds.given(orFirst: 40))
+    arguments: Seeds.given(orFirst: 20))
   func anyStep(seed: UInt64) throws {
     let disk = SimulatedDisk()
     var generator = SeededGenerator(seed: seed)

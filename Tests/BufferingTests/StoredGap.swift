@@ -56,7 +56,7 @@ extension StoreUnderTest {
   }
 
   var newestSeq: UInt64 {
-    journal.summary(of: .data, for: Self.province).newest?.seq ?? 0
+    journal.newest(of: .data)?.seq ?? 0
   }
 
   var segmentCount: Int { journal.index(of: .data).withLock { $0.segments.count } }
