@@ -5,7 +5,8 @@ import Testing
 
 @testable import Buffering
 
-@Suite("A disk that fails for a while", .ownThread)
+// One at a time: each waits for retries, and reads the store again and again meanwhile.
+@Suite("A disk that fails for a while", .ownThread, .serialized)
 struct OutageTests {
   let disk = SimulatedDisk()
   let clock = ManualClock()
