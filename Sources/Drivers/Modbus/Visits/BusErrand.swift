@@ -130,7 +130,9 @@ public struct TracedTransaction: Sendable, Hashable {
     let request = question.request
     var words = outcome.result.words(timeoutMilliseconds: question.timeoutMilliseconds)
     let surplus = isSerial ? outcome.surplus(of: request.readRequest) : 0
-    if surplus > 0 { words += "; \(surplus) bytes beside the answer" }
+    if surplus > 0 {
+      words += "; \(surplus) \(surplus == 1 ? "byte" : "bytes") beside the answer"
+    }
     self.init(
       unit: request.unit, table: request.table, address: request.address, count: request.count,
       microseconds: outcome.microseconds, outcome: words, events: outcome.trace)
