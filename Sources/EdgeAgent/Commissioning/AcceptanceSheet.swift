@@ -59,7 +59,7 @@ struct AcceptanceSheet {
         point.valueText, point.measure ?? "", point.range?.joined(separator: "…") ?? "",
         point.quality, deliveredText(point))
     }
-    return [head, table.lines, foot, signatures].joined(separator: [""]).map { $0 }
+    return Array([head, table.lines, foot, signatures].joined(separator: [""]))
   }
 
   private var head: [String] {

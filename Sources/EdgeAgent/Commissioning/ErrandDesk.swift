@@ -41,16 +41,20 @@ final class ErrandDesk: Sendable {
   func answer(
     _ request: ControlRequest, _ parts: AgentStatus.Parts
   ) throws(ControlRefusal) -> [UInt8] {
+    let number: Int
+    let work: Result<Work, ControlRefusal>?
     do throws(PayloadError) {
       switch request.command {
-      case "probe": return try begin(probe(request.fields, parts))
-      case "scan": return try begin(scan(request.fields, parts))
-      case "deliveries": return try begin(deliveries(request.fields, parts))
-      default: return try look(request.fields.integer("job"))
+      case "probe": work = try probe(request.fields, parts)
+      case "scan": work = try scan(request.fields, parts)
+      case "deliveries": work = try deliveries(request.fields, parts)
+      default: work = nil
       }
+      number = work == nil ? try request.fields.integer("job") : 0
     } catch {
       throw ControlRefusal(.malformedRequest, error.description)
     }
+    return if let work { try begin(work) } else { try look(number) }
   }
 
   // MARK: Beginning

@@ -56,7 +56,9 @@ struct RunningAgent {
     var lastProgress = ContinuousClock.now
     while true {
       let fields: JSONFields
-      let (isDone, asked, all): (Bool, Int, Int)
+      let isDone: Bool
+      let asked: Int
+      let all: Int
       do {
         fields = try Self.ask(client, request)
         isDone = try fields.bool("done")
