@@ -199,14 +199,19 @@ struct ErrandTests {
     let errand = BusErrand.scan(BusScan(definition, units: [1], isTraced: false))
     var inbox = BusInbox()
     let tickets = (0..<5).map { _ in VisitTicket(errand) }
-    #expect(tickets.map { inbox.add($0) } == [true, true, true, true, false])
+    let taken = tickets.map { inbox.add($0) }
+    #expect(taken == [true, true, true, true, false])
     #expect(inbox.wakes)
-    #expect(inbox.look().ticket === tickets[0])
+    let first = inbox.look().ticket
+    #expect(first === tickets[0])
     #expect(!inbox.wakes)
     inbox.remove(tickets[0])
-    #expect(inbox.look().ticket === tickets[1])
-    #expect(inbox.end().count == 3)
-    #expect(!inbox.add(tickets[0]))
+    let second = inbox.look().ticket
+    #expect(second === tickets[1])
+    let left = inbox.end().count
+    #expect(left == 3)
+    let isTaken = inbox.add(tickets[0])
+    #expect(!isTaken)
     tickets[1].abandon("over")
     #expect(tickets[1].look().isDone)
   }

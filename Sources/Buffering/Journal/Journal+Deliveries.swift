@@ -1,4 +1,4 @@
-public import Telemetry
+internal import Telemetry
 
 extension Journal {
   /// How many of the newest segments are looked into: 16 MiB at the default size, which is a second

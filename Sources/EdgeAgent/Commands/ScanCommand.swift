@@ -10,9 +10,9 @@ struct ScanCommand: ParsableCommand {
     discussion: """
       A first pass asks each unit for a holding register with a time-out of 100 ms, a second one \
       those that were silent for an input register with the bus's own. An exception is an answer, \
-      but for a gateway's about a unit behind it. Beside a running agent that one asks, between its \
-      own requests. Exits with 0 if a unit answers, 1 if none does, 69 if an agent runs that can't \
-      be asked, 78 if the configuration is wrong.
+      but for a gateway's about a unit behind it. Beside a running agent that one asks, between \
+      its own requests. Exits with 0 if a unit answers, 1 if none does, 69 if an agent runs that \
+      can't be asked, 78 if the configuration is wrong.
       """)
 
   @OptionGroup var options: ConfigurationOptions

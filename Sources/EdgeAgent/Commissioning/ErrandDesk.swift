@@ -194,8 +194,11 @@ final class ErrandDesk: Sendable {
     _ progress: BusErrand.Progress, isDone: Bool, into json: inout JSONWriter
   ) {
     json.member("done", isDone)
+    json.key("progress")
+    json.beginObject()
     json.member("asked", progress.done)
     json.member("of", progress.total)
+    json.endObject()
   }
 }
 

@@ -62,8 +62,9 @@ struct RunningAgent {
       do {
         fields = try Self.ask(client, request)
         isDone = try fields.bool("done")
-        asked = try fields.optionalInteger("asked") ?? 0
-        all = try fields.optionalInteger("of") ?? 0
+        let progress = try fields.optionalFields("progress")
+        asked = try progress.optionalInteger("asked") ?? 0
+        all = try progress.optionalInteger("of") ?? 0
       } catch {
         throw Self.refused("\(error)")
       }

@@ -37,12 +37,12 @@ struct ProbeProgramTests {
           every: 200ms
           points:
             speed: { holding: 0, type: uint16, scale: 0.1, unit: m/s }
-            absent: { holding: 900, type: uint16 }
+            absent: { holding: 900, type: uint16, unit: none }
         dead:
           bus: line
           unit: 6
           every: 1s
-          points: { speed: { holding: 0, type: uint16 } }
+          points: { speed: { holding: 0, type: uint16, unit: none } }
       uplinks:
         province: { url: "mqtt://127.0.0.1:\(brokerPort)", topic-prefix: m }
 

@@ -52,12 +52,12 @@ struct StatusTableTests {
         "BUS      STATE  FOR   REQUESTS  TIMEOUTS  BAD  CRC  LATE  CONNECTS  USE",
         "station  ok     85 s  120       3         0    0    1     1         12.5%",
         "",
-        "BUS      UNIT  DEVICES  ANSWERS  TIMEOUTS  CRC  BAD  EXCEPTIONS            P50      P99    "
-          + "LAST FAILURE      ASKED AGAIN",
-        "station  3     gas      117      3         0    0    2: 5, 6: 1, other: 1  1.54 ms  20 ms  "
-          + "timeout 35 s ago  in 0.9 s",
-        "station  4              0        0         0    0    0                     -        -      "
-          + "-                 -",
+        "BUS      UNIT  DEVICES  ANSWERS  TIMEOUTS  CRC  BAD  EXCEPTIONS            P50      P99"
+          + "    LAST FAILURE      ASKED AGAIN",
+        "station  3     gas      117      3         0    0    2: 5, 6: 1, other: 1  1.54 ms  20 ms"
+          + "  timeout 35 s ago  in 0.9 s",
+        "station  4              0        0         0    0    0                     -        -    "
+          + "  -                 -",
         "",
         "DEVICE  BUS      STATE    FOR   NEWEST VALUE",
         "gas     station  timeout  35 s  36 s ago",

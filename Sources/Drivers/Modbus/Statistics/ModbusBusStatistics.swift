@@ -1,4 +1,4 @@
-public import Telemetry
+internal import Telemetry
 
 /// What a bus counted since it began, as a whole and by unit. Bounded by the bus's units.
 public struct ModbusBusStatistics: Sendable, Hashable {

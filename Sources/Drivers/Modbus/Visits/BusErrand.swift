@@ -1,4 +1,4 @@
-public import Telemetry
+internal import Telemetry
 
 /// What somebody wants of a bus besides its schedule. Decides which question comes next; pure.
 public enum BusErrand: Sendable, Hashable {
@@ -155,7 +155,8 @@ extension Result<ReadAnswer, TransactionError> {
   /// What became of a question, for a human.
   func words(timeoutMilliseconds: Int64) -> String {
     switch self {
-    case .success(.values(let words)): "answer with \(words.count) values"
+    case .success(.values(let words)):
+      words.count == 1 ? "answer with 1 value" : "answer with \(words.count) values"
     case .success(.exception(let code)): exceptionWords(code)
     case .failure(.timeout(let brokeOff)):
       "no answer within \(timeoutMilliseconds) ms" + (brokeOff ? ", only a part of one" : "")

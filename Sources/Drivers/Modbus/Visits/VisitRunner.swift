@@ -1,3 +1,5 @@
+internal import Telemetry
+
 /// Takes an errand from question to question, whatever becomes of the connection. Pure.
 struct VisitRunner: Sendable {
   /// What is to be done next.
