@@ -32,7 +32,10 @@ public actor ModbusBus {
   private let counts = Monitor(ModbusBusCounters())
   private let lookup: HostLookup
   private let isCancelled = Monitor(false)
+  private let timings: UnitTimings
   private var connection: ModbusConnection?
+  /// When the connection was made or used last, in monotonic milliseconds.
+  private var lastUse = Int64.min
 
   /// Makes a bus that hands what it reads to `sink`, and tells `heartbeat` that it still turns.
   /// Fails only when the process may have no more threads. SIGPIPE need not be ignored.
@@ -54,6 +57,7 @@ public actor ModbusBus {
     self.definition = definition
     self.sink = sink
     self.clock = clock
+    timings = UnitTimings(definition)
     executor = try ThreadExecutor(name: "modbus \(definition.name)")
   }
 
@@ -66,8 +70,8 @@ public actor ModbusBus {
   public nonisolated var counters: ModbusBusCounters { counts.withLock { $0 } }
 
   /// Polls until its task is cancelled, which it notices between transactions and while it sleeps:
-  /// within the bus's time-out and what an answer takes on a serial line, or the 4 s of a lookup
-  /// and a connection attempt. The connection is closed when it returns.
+  /// within the unit's time-out and what an answer takes on a serial line, or twice the
+  /// connection's time-out for a lookup and an attempt. The connection is closed when it returns.
   public func run() async {
     await withTaskCancellationHandler {
       poll()
@@ -87,7 +91,7 @@ public actor ModbusBus {
       case .ask(let turn): perform(turn, &state)
       case .sleep(let time):
         deliver(&state)
-        let pause = time - now.monotonic
+        let pause = wakeTime(before: time, now.monotonic, &state) - now.monotonic
         heartbeat.turn(nextWithin: max(0, pause) + definition.workMilliseconds)
         sleep(milliseconds: pause)
       }
@@ -99,7 +103,10 @@ public actor ModbusBus {
 
   private func connect(_ state: inout ModbusBusStateMachine) {
     do throws(ConnectError) {
-      connection = try ModbusConnection.open(definition.endpoint, lookup: lookup)
+      connection = try ModbusConnection.open(definition, lookup: lookup)
+      let pause = definition.manners.pauseAfterConnectMilliseconds
+      if pause > 0 { sleep(milliseconds: pause) }
+      lastUse = clock.monotonic
       state.connected(at: clock.now())
       counts.withLock { $0.connects += 1 }
     } catch {
@@ -107,17 +114,31 @@ public actor ModbusBus {
     }
   }
 
+  /// Gives a connection back that has rested long enough. When to look again, `time` at the latest.
+  private func wakeTime(
+    before time: Int64, _ now: Int64, _ state: inout ModbusBusStateMachine
+  ) -> Int64 {
+    guard let rest = definition.manners.restAfterMilliseconds, state.isOpen else { return time }
+    guard lastUse + rest <= now else { return min(time, lastUse + rest) }
+    state.rest()
+    connection = nil
+    return time
+  }
+
   private func perform(_ turn: ModbusBusStateMachine.Turn, _ state: inout ModbusBusStateMachine) {
     let lateBefore = connection?.lateAnswers ?? 0
+    let timing = timings[turn.request.unit]
     let result: Result<ReadAnswer, TransactionError>
     do throws(TransactionError) {
       let answer = try connection?.read(
         turn.request.readRequest, unit: turn.request.unit,
-        timeout: .milliseconds(definition.timeoutMilliseconds))
+        timeout: .milliseconds(timing.timeoutMilliseconds),
+        pause: .milliseconds(timing.pauseMilliseconds))
       result = answer.map { .success($0) } ?? .failure(.closedBefore(reason: "not connected"))
     } catch {
       result = .failure(error)
     }
+    lastUse = clock.monotonic
     count(result, lateAnswers: (connection?.lateAnswers ?? 0) - lateBefore)
     state.finish(turn, with: result, at: clock.now())
   }
@@ -130,7 +151,7 @@ public actor ModbusBus {
       case .failure(.timeout): counts.timeouts += 1
       case .failure(.badAnswer): counts.badAnswers += 1
       case .failure(.wrongChecksum): counts.wrongChecksums += 1
-      case .success, .failure(.closed), .failure(.closedBefore): break
+      case .success, .failure(.closed), .failure(.closedBefore), .failure(.staleConnection): break
       }
     }
   }
@@ -155,16 +176,19 @@ public actor ModbusBus {
 }
 
 extension ModbusBusDefinition {
-  /// The 4 s of a lookup and a connection attempt, and what a board may need that is busy with
-  /// other things.
-  private static let graceMilliseconds: Int64 = 7_000
+  /// What a board may need that is busy with other things.
+  private static let graceMilliseconds: Int64 = 3_000
 
   /// How long a turn of the bus's loop may take beside its sleep. On a serial line an answer that
   /// does not end and what is read away before the next request take some time-outs more than the
   /// one, and all of that the time it takes at the line's speed.
   var workMilliseconds: Int64 {
-    var time = Self.graceMilliseconds + 4 * timeoutMilliseconds
-    if case .rtu(let line) = endpoint {
+    let longest = UnitTimings(self).longest
+    // A lookup and an attempt to connect, each.
+    var time = Self.graceMilliseconds + 2 * manners.connectTimeoutMilliseconds
+    time += manners.pauseAfterConnectMilliseconds
+    time += 4 * longest.timeoutMilliseconds + 2 * longest.pauseMilliseconds
+    if let line = endpoint.line {
       let characters = ModbusRTUFrame.requestLength + ModbusRTUReception.maximumBytes
       time += line.microseconds(ofCharacters: characters) / 1000
     }
