@@ -34,6 +34,14 @@ public struct ExactDecimal: Sendable, Hashable {
   }
 }
 
+/// What registers hold, as a manual prints it.
+public enum BitsOrNumber: Sendable, Hashable {
+  /// All bits of the registers.
+  case bits(UInt64)
+  /// What they are read as.
+  case number(ExactDecimal)
+}
+
 /// A rate of bytes.
 public enum ByteRate: Sendable, Hashable {
   case unlimited
@@ -120,6 +128,20 @@ extension ConfigurationValue {
     guard let text = scalar(expected) else { return nil }
     if let number = ExactDecimal(text) { return number }
     refuse("\(quoted(text)) is not a plain number", "\(expected) is expected")
+    return nil
+  }
+
+  /// Bits as a manual prints them in hexadecimal, such as `0xFFFF`, or a decimal number.
+  public func bitsOrNumber() -> BitsOrNumber? {
+    let expected = "a number such as -32768, or bits such as 0x8000,"
+    guard let text = scalar(expected) else { return nil }
+    if let number = ExactDecimal(text) { return .number(number) }
+    if text.hasPrefix("0x"), isHexadecimal(text.dropFirst(2)),
+      let bits = UInt64(text.dropFirst(2), radix: 16)
+    {
+      return .bits(bits)
+    }
+    refuse("\(quoted(text)) is neither", "\(expected) is expected")
     return nil
   }
 

@@ -100,6 +100,37 @@ extension ConfigurationValue {
     return number
   }
 
+  /// The members of a mapping whose keys are integers, such as `{0: stopped, 1: running}`; each
+  /// value a text.
+  public func numberedTexts(
+    _ counts: ClosedRange<Int>, keys: ClosedRange<Int64>, _ expected: String
+  ) -> [Int64: String]? {
+    guard case .mapping = node.content else {
+      if node.content != .refused { refuse("is no list of numbers", "\(expected) is expected") }
+      return nil
+    }
+    return mapping { mapping in
+      let members = mapping.takePrinted()
+      guard counts.contains(members.count) else {
+        refuse(
+          "has \(members.count) entries",
+          "\(counts.lowerBound) to \(counts.upperBound) are expected")
+        return nil
+      }
+      var texts: [Int64: String] = [:]
+      for (key, value) in members {
+        guard let number = plainInteger(key), keys.contains(number) else {
+          value.refuse(
+            "\(quoted(key)) is no number in \(keys.lowerBound)…\(keys.upperBound)",
+            "\(expected) is expected")
+          continue
+        }
+        texts[number] = value.text("what \(number) means")
+      }
+      return texts.count == members.count ? texts : nil
+    }
+  }
+
   /// One of a closed list of words.
   public func choice(_ words: [String], _ kind: String = "a value") -> String? {
     let list = words.joined(separator: ", ")
@@ -131,6 +162,10 @@ func plainInteger(_ text: String) -> Int64? {
 private func hasLeadingZero(_ text: String) -> Bool {
   let digits = text.hasPrefix("-") ? text.dropFirst() : text[...]
   return isDigits(digits) && digits.utf8.count > 1 && digits.hasPrefix("0")
+}
+
+func isHexadecimal(_ text: some StringProtocol) -> Bool {
+  !text.isEmpty && text.allSatisfy { $0.isASCII && $0.isHexDigit }
 }
 
 func isDigits(_ text: some StringProtocol) -> Bool {

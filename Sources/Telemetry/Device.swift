@@ -10,17 +10,30 @@ public struct PointDescription: Sendable, Hashable {
   public var range: ValueRange?
   /// Where it is in the mine, in the operator's words.
   public var location: String?
+  /// Decimals that values can be rounded to: a float of 32 bits has no more digits.
+  public static let mostDecimals: UInt8 = 9
+
+  /// How many decimals its values are rounded to; `nil` for as many as were measured.
+  public var decimals: UInt8?
+  /// What its numbers mean, for one that tells states apart; any other number is no good value.
+  public var enumeration: [Int64: String]?
+  /// `nil`: every reading is reported.
+  public var report: ReportRule?
 
   /// Makes a description; all but name and type may be absent.
   public init(
     name: String, type: String, unit: MeasurementUnit? = nil, range: ValueRange? = nil,
-    location: String? = nil
+    location: String? = nil, decimals: UInt8? = nil, enumeration: [Int64: String]? = nil,
+    report: ReportRule? = nil
   ) {
     self.name = name
     self.type = type
     self.unit = unit
     self.range = range
     self.location = location
+    self.decimals = decimals
+    self.enumeration = enumeration
+    self.report = report
   }
 }
 

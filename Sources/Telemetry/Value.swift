@@ -9,13 +9,15 @@ public enum Value: Sendable, Hashable {
   case float64(Double)
   /// A scaled integer, exactly `mantissa × 10^-decimals`: 3 × 0.1 is 0.3, not 0.30000000000000004.
   case decimal(mantissa: Int64, decimals: UInt8)
+  /// What registers spell, such as a serial number; whoever makes one bounds it.
+  case text(String)
 }
 
 extension Value {
   /// Integers beyond this lose digits in a JSON reader that keeps numbers as IEEE doubles.
   public static let largestExactInteger: UInt64 = 1 << 53
 
-  /// The value as a double, for comparing with limits; never for printing.
+  /// The value as a double, for comparing with limits; never for printing. A text is no number.
   public var approximate: Double {
     switch self {
     case .bool(let value): value ? 1 : 0
@@ -24,12 +26,14 @@ extension Value {
     case .float32(let value): Double(value)
     case .float64(let value): value
     case .decimal(let mantissa, let decimals): Double(mantissa) / powerOfTen(decimals)
+    case .text: .nan
     }
   }
 }
 
 extension Value: CustomStringConvertible {
-  /// The value as it stands in a payload, without the quotes that a large integer gets there.
+  /// The value as it stands in a payload, without the quotes that texts and large integers get
+  /// there.
   public var description: String {
     switch self {
     case .bool(let value): value ? "true" : "false"
@@ -38,16 +42,19 @@ extension Value: CustomStringConvertible {
     case .float32(let value): value.description
     case .float64(let value): value.description
     case .decimal(let mantissa, let decimals): decimalText(mantissa, decimals)
+    case .text(let text): text
     }
   }
 
-  /// Whether a JSON payload has to carry the value as a string to keep all its digits.
+  /// Whether a JSON payload has to carry the value as a string: a text, and a number that would
+  /// lose digits else.
   public var needsQuotes: Bool {
     switch self {
     case .int(let value): value.magnitude > Self.largestExactInteger
     case .uint(let value): value > Self.largestExactInteger
     case .decimal(let mantissa, _): mantissa.magnitude > Self.largestExactInteger
     case .bool, .float32, .float64: false
+    case .text: true
     }
   }
 }

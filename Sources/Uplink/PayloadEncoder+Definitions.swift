@@ -38,6 +38,25 @@ extension JSONWriter {
       endArray()
     }
     if let location = point.location { member("location", location) }
+    if let decimals = point.decimals { member("decimals", decimals) }
+    if let states = point.enumeration {
+      key("enum")
+      beginObject()
+      for (number, text) in states.sorted(by: { $0.key < $1.key }) { member("\(number)", text) }
+      endObject()
+    }
+    if let rule = point.report { write(rule) }
+    endObject()
+  }
+
+  private mutating func write(_ rule: ReportRule) {
+    key("report")
+    beginObject()
+    if let deadband = rule.deadband {
+      key("deadband")
+      limit(deadband)
+    }
+    member("at-least", rule.atLeastMilliseconds)
     endObject()
   }
 

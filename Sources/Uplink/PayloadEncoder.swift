@@ -147,7 +147,7 @@ extension Value {
     switch self {
     case .float32(let value): value.isFinite
     case .float64(let value): value.isFinite
-    case .bool, .int, .uint, .decimal: true
+    case .bool, .int, .uint, .decimal, .text: true
     }
   }
 }

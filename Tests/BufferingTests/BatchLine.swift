@@ -67,6 +67,7 @@ enum BatchLine {
     case .float32(let value): "float32 \(hexadecimal(UInt64(value.bitPattern), digits: 8))"
     case .float64(let value): "float64 \(hexadecimal(value.bitPattern, digits: 16))"
     case .decimal(let mantissa, let decimals): "decimal \(mantissa) \(decimals)"
+    case .text(let text): "text \(text)"
     }
   }
 }

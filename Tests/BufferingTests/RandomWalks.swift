@@ -62,6 +62,7 @@ struct RandomWalks {
     case .float64(let number): return .float64(number + .random(in: -1...1, using: &generator))
     case .decimal(let mantissa, let decimals):
       return .decimal(mantissa: mantissa &+ step, decimals: decimals)
+    case .text(let text): return .text(Bool.random(using: &generator) ? text : text + "'")
     case .float32(let number):
       let scale = [1, 10, 100, 1000, 10_000].randomElement(using: &generator) ?? 1
       guard number.magnitude < 1e6 else { return .float32(0.25) }

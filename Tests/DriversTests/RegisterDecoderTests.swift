@@ -138,7 +138,9 @@ struct RegisterDecoderTests {
     }
   }
 
-  @Test("Encoded values come back, in every type and order", arguments: ByteOrder.allCases)
+  @Test(
+    "Encoded values come back, in every type and order",
+    arguments: [ByteOrder.abcd, .badc, .cdab, .dcba])
   func roundTrips(order: ByteOrder) {
     var generator = SeededGenerator(seed: 42)
     for _ in 0..<500 {

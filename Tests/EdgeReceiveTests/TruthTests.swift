@@ -66,6 +66,50 @@ import TestSupport
     #expect(report(messages, truth: truth(lines)).problems == ["1 served values lost"])
   }
 
+  /// What a point whose rule is `report` delivered, compared with what was served.
+  private func compare(
+    _ report: String, delivered: [(mono: Int64, value: String)],
+    served: [(mono: Int64, value: String)]
+  ) throws -> TruthReport {
+    let definitions = """
+      {"v":1,"devices":[{"device":"return-air","points":[\
+      {"point":"ch4","type":"float32","unit":"%CH4","report":\(report)}]}]}
+      """
+    let batches = delivered.enumerated().map { index, entry in
+      mine.message(
+        "data", mine.batch(index + 1, samples: [mine.sample(entry.mono, entry.value)]),
+        mono: entry.mono)
+    }
+    let messages = [mine.start(), mine.message("points/b1946ac9", definitions)] + batches
+    let lines = truth(served.map { line($0.mono, $0.value) })
+    return try #require(EdgeReceiveTests.report(messages, truth: lines).truth)
+  }
+
+  @Test("What a point's rule leaves out is not lost")
+  func unreported() throws {
+    let result = try compare(
+      #"{"deadband":0.05,"at-least":60000}"#,
+      delivered: [(1005, "0.5"), (5005, "0.6"), (65_005, "0.6")],
+      served: [
+        (1000, "0.5"), (2000, "0.52"), (3000, "0.45"), (5000, "0.6"), (40_000, "0.61"),
+        (65_000, "0.6"),
+      ])
+    #expect((result.served, result.delivered) == (6, 3))
+    #expect((result.unreported, result.lostCount, result.inventedCount) == (3, 0, 0))
+  }
+
+  @Test("What a point's rule demands is lost all the same")
+  func lostReport() throws {
+    let result = try compare(
+      #"{"deadband":0.05,"at-least":60000}"#, delivered: [(1005, "0.5"), (90_005, "0.52")],
+      served: [(1000, "0.5"), (2000, "0.56"), (70_000, "0.51"), (90_000, "0.52")])
+    // One changed by more than the deadband, one was due as a sign of life.
+    #expect(result.lost.map(\.value.monotonic) == [2000, 70_000])
+    let states = try compare(
+      #"{"at-least":60000}"#, delivered: [(1005, "1")], served: [(1000, "1"), (2000, "2")])
+    #expect(states.lost.map(\.value.text) == ["2"])
+  }
+
   @Test("A value that was never served is invented")
   func invented() throws {
     let result = try compare(["0.1", "0.9"], [line(995, "0.1"), line(1990, "0.2")])

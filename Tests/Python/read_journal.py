@@ -100,7 +100,7 @@ class Bytes:
 
 # Outcomes ----------------------------------------------------------------------------------------
 
-# A value is a pair: its type, and its number or bit pattern; a decimal's type has its decimals.
+# A value is a pair: its type, and its number, bit pattern or text; a decimal's type has its decimals.
 
 
 def value_text(value):
@@ -111,6 +111,8 @@ def value_text(value):
         return f"float32 {number:08x}"
     if kind == "float64":
         return f"float64 {number:016x}"
+    if kind == "text":
+        return f"text {number}"
     if isinstance(kind, tuple):
         return f"decimal {signed(number)} {kind[1]}"
     return f"{kind} {signed(number) if kind == 'int' else number}"
@@ -145,6 +147,8 @@ def read_tagged_value(tag, data):
     if tag == 6:
         decimals = data.fixed(1)
         return (("decimal", decimals), data.zigzag() & 0xFFFFFFFFFFFFFFFF)
+    if tag == 9:
+        return ("text", data.string())
     raise Malformed(f"tag {tag}")
 
 
@@ -195,7 +199,7 @@ class Point:
                 raise Malformed("an outcome as before, and none is before it")
             return self.last
         if code <= 6:
-            if self.value is None or self.value[0] == "bool":
+            if self.value is None or self.value[0] in ("bool", "text"):
                 raise Malformed("a change of a number, and none is before it")
             kind, number = self.value
             change = unzigzag(data.fixed([1, 2, 3, 4, 6, 8][code - 1]))

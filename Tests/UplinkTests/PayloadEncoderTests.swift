@@ -133,6 +133,25 @@ struct PayloadEncoderTests {
     #expect(PayloadEncoder.definitions(of: devices) == payload)
   }
 
+  @Test("Definitions tell states, decimals, and when a point is reported")
+  func definitionsOfMore() {
+    let points = [
+      PointDescription(
+        name: "pump", type: "uint16", enumeration: [10: "fault", 2: "running", -1: "停"],
+        report: ReportRule(deadband: nil, atLeastMilliseconds: 60_000)),
+      PointDescription(
+        name: "ch4", type: "float32", unit: .percentMethane, decimals: 2,
+        report: ReportRule(deadband: 0.05, atLeastMilliseconds: 5000)),
+    ]
+    let payload = PayloadEncoder.definitions(of: [DeviceDescription(name: "a", points: points)])
+    #expect(
+      String(decoding: payload, as: UTF8.self)
+        == #"{"v":1,"devices":[{"device":"a","points":[{"point":"pump","type":"uint16","#
+        + #""enum":{"-1":"停","2":"running","10":"fault"},"report":{"at-least":60000}},"#
+        + #"{"point":"ch4","type":"float32","unit":"%CH4","decimals":2,"#
+        + #""report":{"deadband":0.05,"at-least":5000}}]}]}"#)
+  }
+
   @Test("Health names every part, its fault and the age of its newest value, and each stream")
   func health() throws {
     var encoder = encoder

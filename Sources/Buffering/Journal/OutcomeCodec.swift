@@ -11,6 +11,7 @@ enum OutcomeTag: UInt8 {
   case decimal = 6
   case bad = 7
   case badWithRaw = 8
+  case text = 9
 }
 
 extension BatchCodec {
@@ -45,6 +46,7 @@ extension BatchCodec {
     case .decimal:
       let decimals = try reader.fixed(UInt8.self)
       return .decimal(mantissa: try reader.zigzag(), decimals: decimals)
+    case .text: return .text(try reader.string())
     case .bad, .badWithRaw:
       throw MalformedBytes(description: "a reason where a value was expected")
     }

@@ -4,7 +4,7 @@ internal import Telemetry
 struct PointMemory {
   /// What the last good value was.
   enum ValueType: UInt8 {
-    case none, bool, int, uint, float32, float64, decimal
+    case none, bool, int, uint, float32, float64, decimal, text
   }
 
   /// The last outcome, where it can be named again.
@@ -20,6 +20,8 @@ struct PointMemory {
   var type = ValueType.none
   /// Of a decimal.
   var decimals: UInt8 = 0
+  /// The last good value if that was a text.
+  var text = ""
   var last = Last.nothing
   /// The encoder's alone: for how many values yet it need not ask whether a float is a decimal.
   var pause: UInt8 = 0
@@ -38,6 +40,12 @@ extension PointMemory {
     last = .good
   }
 
+  /// A good text becomes the last value.
+  mutating func hold(_ text: String) {
+    hold(.text, 0)
+    self.text = text
+  }
+
   /// What was read with its tag becomes the last one.
   mutating func hold(_ outcome: Outcome) {
     switch outcome {
@@ -48,6 +56,7 @@ extension PointMemory {
     case .good(.float64(let value)): hold(.float64, value.bitPattern)
     case .good(.decimal(let mantissa, let decimals)):
       hold(.decimal, UInt64(bitPattern: mantissa), decimals: decimals)
+    case .good(.text(let text)): hold(text)
     case .bad(let reason, raw: nil): last = .bad(reason.code)
     case .bad(_, raw: .some): last = .nothing
     }
@@ -56,7 +65,7 @@ extension PointMemory {
   /// The last good value plus `change`, which wraps around.
   mutating func add(_ change: Int64) throws(MalformedBytes) {
     switch type {
-    case .none, .bool:
+    case .none, .bool, .text:
       throw MalformedBytes(description: "a change of a number, and none is before it")
     case .float32:
       let bits = UInt32(truncatingIfNeeded: bits) &+ UInt32(truncatingIfNeeded: change)
@@ -76,6 +85,7 @@ extension PointMemory {
     case .float32: .float32(Float(bitPattern: UInt32(truncatingIfNeeded: bits)))
     case .float64: .float64(Double(bitPattern: bits))
     case .decimal: .decimal(mantissa: Int64(bitPattern: bits), decimals: decimals)
+    case .text: .text(text)
     }
   }
 

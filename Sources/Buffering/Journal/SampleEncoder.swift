@@ -5,7 +5,8 @@ internal import Telemetry
 struct SampleEncoder {
   /// For how many values a float that is no decimal is not asked again whether it is one.
   private static let pause: UInt8 = 15
-  /// The longest payload: reason, tags, decimals and a varint of ten bytes.
+  /// The longest payload without the bytes of a text: reason, tags, decimals and a varint of ten
+  /// bytes.
   private static let mostPayloadBytes = 16
 
   private var memory = SampleMemory()
@@ -19,8 +20,10 @@ struct SampleEncoder {
     let count = sample.device.points.count
     let expected = memory.expectedTime(device: number, points: count)
     var isInOrder = outcomes.count == count
-    for (index, outcome) in outcomes.enumerated() where outcome.point != index {
-      isInOrder = false
+    var textBytes = 0
+    for (index, outcome) in outcomes.enumerated() {
+      if outcome.point != index { isInOrder = false }
+      textBytes += Self.textBytes(outcome.outcome)
     }
     let start = writer.count
     writer.varint(UInt64(number) << 2 | (isInOrder ? 0 : OutcomeCode.listedPoints))
@@ -32,7 +35,8 @@ struct SampleEncoder {
     }
     let codeBytes = (outcomes.count + 1) / 2
     let isUniform = memory.withPoints(ofDevice: number) { points in
-      writer.append(most: codeBytes + outcomes.count * Self.mostPayloadBytes) { room in
+      let most = codeBytes + outcomes.count * Self.mostPayloadBytes + textBytes
+      return writer.append(most: most) { room in
         var payload = Payload(room: room, end: codeBytes)
         for (index, outcome) in outcomes.enumerated() {
           // A point that the device does not have is refused when it is read.
@@ -92,7 +96,7 @@ struct SampleEncoder {
       let scale = OutcomeCode.step(OutcomeCode.hundredths).scale
       let count = OutcomeCode.steps(in: value, scale: scale)
       return OutcomeCode.value(ofSteps: count, scale: scale).bitPattern == value.bitPattern
-    case .good(.bool), .bad: return false
+    case .good(.bool), .good(.text), .bad: return false
     case .good: return !isStep
     }
   }
@@ -168,6 +172,10 @@ struct SampleEncoder {
       return isSame ? OutcomeCode.same : value ? OutcomeCode.yes : OutcomeCode.no
     case .good(.float32(let value)):
       return write(value, after: &memory, to: &payload)
+    case .good(.text(let text)):
+      let isSame = memory.last == .good && memory.type == .text && memory.text == text
+      memory.hold(text)
+      return isSame ? OutcomeCode.same : writeExplicit(outcome, to: &payload)
     case .good(let value):
       let (type, bits, decimals) = parts(of: value)
       let before = memory
@@ -268,6 +276,10 @@ struct SampleEncoder {
       put(.decimal)
       payload.put(UInt64(decimals), bytes: 1)
       payload.varint(zigzag(mantissa))
+    case .text(let text):
+      put(.text)
+      payload.varint(UInt64(text.utf8.count))
+      for byte in text.utf8 { payload.put(UInt64(byte), bytes: 1) }
     }
   }
 
@@ -281,6 +293,16 @@ struct SampleEncoder {
     case .float32(let value): (.float32, UInt64(value.bitPattern), 0)
     case .float64(let value): (.float64, value.bitPattern, 0)
     case .decimal(let mantissa, let decimals): (.decimal, UInt64(bitPattern: mantissa), decimals)
+    // Texts are written whole.
+    case .text: (.text, 0, 0)
+    }
+  }
+
+  /// What the outcome's text takes, if it has one.
+  private static func textBytes(_ outcome: Outcome) -> Int {
+    switch outcome {
+    case .good(.text(let text)), .bad(_, raw: .text(let text)?): text.utf8.count
+    default: 0
     }
   }
 

@@ -29,7 +29,7 @@ struct LinearScaling: Sendable, Hashable {
   }
 
   /// The scaled number, to the precision of a double.
-  func approximately(_ raw: Double) -> Double { raw * Self.double(scale) + Self.double(offset) }
+  func approximately(_ raw: Double) -> Double { raw * scale.approximate + offset.approximate }
 
   /// The number's digits with `decimals` places; `nil` when they don't fit.
   private static func widen(_ number: DecimalNumber, to decimals: UInt8) -> Int128? {
@@ -40,10 +40,5 @@ struct LinearScaling: Sendable, Hashable {
       mantissa = product
     }
     return mantissa
-  }
-
-  private static func double(_ number: DecimalNumber) -> Double {
-    // One division of two exact numbers rounds once: 1 / 10 is the double nearest to 0.1.
-    Double(number.mantissa) / (0..<number.decimals).reduce(1.0) { power, _ in power * 10 }
   }
 }

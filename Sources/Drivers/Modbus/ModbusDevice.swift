@@ -11,40 +11,6 @@ public enum ModbusTable: String, Sendable, Hashable, CaseIterable {
   public var holdsBits: Bool { self == .coil || self == .discrete }
 }
 
-/// How a point's registers are read as a number.
-public enum RegisterType: Sendable, Hashable {
-  /// A coil or discrete input.
-  case bool
-  /// One bit of a register, 0 the least significant.
-  case bit(UInt8)
-  case int16, uint16, int32, uint32, int64, uint64
-  case float32, float64
-
-  /// How many addresses the value takes, from its first.
-  public var addressCount: Int {
-    switch self {
-    case .bool, .bit, .int16, .uint16: 1
-    case .int32, .uint32, .float32: 2
-    case .int64, .uint64, .float64: 4
-    }
-  }
-}
-
-/// Order of the bytes A (most significant) to D of a 32-bit value as they come over the wire;
-/// 64-bit values follow the same pattern, words and bytes within words each forward or reversed. Of
-/// a single register, BADC and DCBA swap the two bytes.
-public enum ByteOrder: String, Sendable, Hashable, CaseIterable {
-  case abcd = "ABCD"
-  case badc = "BADC"
-  case cdab = "CDAB"
-  case dcba = "DCBA"
-
-  /// Whether the least significant register comes first.
-  public var reversesWords: Bool { self == .cdab || self == .dcba }
-  /// Whether the least significant byte of each register comes first.
-  public var swapsBytes: Bool { self == .badc || self == .dcba }
-}
-
 /// An exact decimal number of the configuration, `mantissa × 10^-decimals`.
 public struct DecimalNumber: Sendable, Hashable {
   /// The digits as one integer.
@@ -78,12 +44,17 @@ public struct ModbusPoint: Sendable, Hashable {
   public var offset: DecimalNumber?
   /// Milliseconds between readings.
   public var everyMilliseconds: Int64
+  /// Which bits of an unsigned type are the value, 0 the least significant; `nil`: all.
+  public var bits: ClosedRange<UInt8>?
+  /// What the registers hold in place of a value; see `RegisterType.pattern(of:)`.
+  public var special: SpecialPatterns
 
   /// Makes a point.
   public init(
     description: PointDescription, table: ModbusTable, address: UInt16, type: RegisterType,
     order: ByteOrder = .abcd, scale: DecimalNumber? = nil, offset: DecimalNumber? = nil,
-    everyMilliseconds: Int64
+    everyMilliseconds: Int64, bits: ClosedRange<UInt8>? = nil,
+    special: SpecialPatterns = SpecialPatterns()
   ) {
     self.description = description
     self.table = table
@@ -93,6 +64,8 @@ public struct ModbusPoint: Sendable, Hashable {
     self.scale = scale
     self.offset = offset
     self.everyMilliseconds = everyMilliseconds
+    self.bits = bits
+    self.special = special
   }
 }
 

@@ -51,16 +51,17 @@ struct DeviceSection {
     var every: Int64?
     var points: NamedPoints?
     var pacing: PacingSettings
+    var report: ReportChoice?
   }
 
   private func readParts(_ device: MappingReader, _ buses: BusSection) -> Parts {
-    device.refuseAsUnsupported("report")
     let bus = device.require("bus", "the name of a bus").flatMap { knownBus($0, buses) }
     let unit = Setting(device.require("unit", "the device's Modbus address 1…247")) {
       $0.integer(in: 1...247)
     }
     let every =
       device.take("every").map { $0.duration(in: PointSettings.intervals) } ?? 1000
+    let report = device.take("report").flatMap(ReportChoice.read)
     let profilePlace = device.take("profile")
     let base = device.take("address-base").map { $0.integer(in: 0...1) } ?? 0
     let ownPlace = device.take("points")
@@ -73,7 +74,8 @@ struct DeviceSection {
     }
     let merged = own.flatMap { own in profile.map { merge(own, over: $0) } }
     return Parts(
-      bus: bus, unit: unit, every: every, points: merged, pacing: PacingSettings.read(device))
+      bus: bus, unit: unit, every: every, points: merged, pacing: PacingSettings.read(device),
+      report: report)
   }
 
   private func knownBus(_ place: ConfigurationValue, _ buses: BusSection) -> String? {
@@ -102,7 +104,9 @@ struct DeviceSection {
     _ name: String, _ value: ConfigurationValue, _ parts: Parts
   ) -> PlacedDevice? {
     // Points are checked also if the rest is refused: all problems at once.
-    let points = parts.points?.map { $0.settings.point(name: $0.name, every: parts.every ?? 1000) }
+    let points = parts.points?.map {
+      $0.settings.point(name: $0.name, every: parts.every ?? 1000, report: parts.report?.rule)
+    }
     guard let bus = parts.bus, let unit = parts.unit.value, let points else { return nil }
     return PlacedDevice(
       name: name, bus: bus,

@@ -4,8 +4,12 @@ internal import Telemetry
 
 extension PointSettings {
   /// The point that all settings together describe; `nil` after a problem.
-  /// - Parameter every: Milliseconds between readings where the point says nothing itself.
-  func point(name: String, every interval: Int64) -> ModbusPoint? {
+  /// - Parameters:
+  ///   - interval: Milliseconds between readings where the point says nothing itself.
+  ///   - deviceRule: When it is reported where the point says nothing itself.
+  func point(
+    name: String, every interval: Int64, report deviceRule: ReportRule? = nil
+  ) -> ModbusPoint? {
     if address.isAbsent {
       place.refuse(
         "says not where it stands", "one of coil, discrete, input, holding is expected")
@@ -13,21 +17,32 @@ extension PointSettings {
     guard let type = registerType() else { return nil }
     let isPlain = refuseMeaningless(for: type)
     let hasUnit = requireUnit(for: type)
-    guard let start = address.value, fits(start, type), isPlain, hasUnit else { return nil }
+    let interval = every.value ?? interval
+    let isConsistent = [fitsOrder(type), fitsBits(type), fitsReport(type, interval)].allSatisfy {
+      $0
+    }
+    let special = specialPatterns(of: type)
+    guard let start = address.value, fits(start, type), isPlain, hasUnit, isConsistent,
+      let special
+    else { return nil }
     let description = PointDescription(
       name: name, type: Self.name(of: type), unit: unit.value, range: range.value,
-      location: location.value)
+      location: location.value, decimals: decimals.value, enumeration: enumeration.value,
+      report: rule(for: type, deviceRule))
     return ModbusPoint(
       description: description, table: start.table, address: start.address, type: type,
       order: order.value ?? .abcd, scale: scale.value.map(DecimalNumber.init),
-      offset: offset.value.map(DecimalNumber.init),
-      everyMilliseconds: every.value ?? interval)
+      offset: offset.value.map(DecimalNumber.init), everyMilliseconds: interval,
+      bits: bits.value, special: special)
   }
 
   /// The type that fits the table, with its bit.
   private func registerType() -> RegisterType? {
     if let bitPlace = bit.place, type.value != .bit, !isRefused(type) {
       bitPlace.refuse("a bit of no bit type", "type: bit is expected beside it")
+    }
+    if let lengthPlace = length.place, type.value != .string, !isRefused(type) {
+      lengthPlace.refuse("a length of no string", "type: string is expected beside it")
     }
     let holdsBits = address.value?.table.holdsBits
     if case .absent = type {
@@ -47,6 +62,11 @@ extension PointSettings {
     if chosen == .bit, bit.isAbsent {
       typePlace.refuse("says not which bit", "bit: 0 to 15 is expected beside it")
     }
+    if chosen == .string, length.isAbsent {
+      typePlace.refuse(
+        "says not how long it is",
+        "length: 1 to \(RegisterType.longestText) registers is expected beside it")
+    }
     return registerType(chosen)
   }
 
@@ -60,13 +80,18 @@ extension PointSettings {
     case .uint32: .uint32
     case .int64: .int64
     case .uint64: .uint64
+    case .float16: .float16
     case .float32: .float32
     case .float64: .float64
+    case .bcd16: .bcd16
+    case .bcd32: .bcd32
+    case .bcd64: .bcd64
+    case .string: length.value.map { .text(registers: $0) }
     }
   }
 
   /// What a point's readers see: one bit of a register is as good a truth value as a coil.
-  private static func name(of type: RegisterType) -> String {
+  static func name(of type: RegisterType) -> String {
     switch type {
     case .bool, .bit: PointType.bool.rawValue
     case .int16: PointType.int16.rawValue
@@ -75,36 +100,19 @@ extension PointSettings {
     case .uint32: PointType.uint32.rawValue
     case .int64: PointType.int64.rawValue
     case .uint64: PointType.uint64.rawValue
+    case .float16: PointType.float16.rawValue
     case .float32: PointType.float32.rawValue
     case .float64: PointType.float64.rawValue
+    case .bcd16: PointType.bcd16.rawValue
+    case .bcd32: PointType.bcd32.rawValue
+    case .bcd64: PointType.bcd64.rawValue
+    case .text: PointType.string.rawValue
     }
-  }
-
-  /// Refuses what would be ignored: a truth value has neither scale nor unit nor range.
-  private func refuseMeaningless(for type: RegisterType) -> Bool {
-    let ofNumbers = [
-      ("scale", scale.place), ("offset", offset.place), ("unit", unit.place),
-      ("range", range.place),
-    ]
-    let meaningless: [(key: String, place: ConfigurationValue?)]
-    switch type {
-    case .bool: meaningless = ofNumbers + [("order", order.place)]
-    case .bit: meaningless = ofNumbers
-    default: meaningless = []
-    }
-    for case (let key, let place?) in meaningless {
-      ownPlace(place, self.type.place, address.place).refuse(
-        "\(key) means nothing for a truth value", "leave it out")
-    }
-    return meaningless.allSatisfy { $0.place == nil }
   }
 
   /// A number without a unit is a guess: methane in %CH4 and in %LEL differ twentyfold.
   private func requireUnit(for type: RegisterType) -> Bool {
-    switch type {
-    case .bool, .bit: return true
-    default: break
-    }
+    guard type.isNumber, enumeration.isAbsent else { return true }
     guard case .absent = unit else { return true }
     place.refuse(
       "has no unit of measure",
@@ -114,7 +122,7 @@ extension PointSettings {
 
   /// The first of the places that stands in this point's own file. A device's settings that don't
   /// fit its profile's are the device's fault.
-  private func ownPlace(
+  func ownPlace(
     _ first: ConfigurationValue, _ others: ConfigurationValue?...
   ) -> ConfigurationValue {
     ([first] + others.compactMap(\.self)).first { $0.file == place.file } ?? first

@@ -4,7 +4,8 @@ internal import Telemetry
 
 /// The types a point may name, as the configuration spells them.
 enum PointType: String, CaseIterable {
-  case bool, bit, int16, uint16, int32, uint32, int64, uint64, float32, float64
+  case bool, bit, int16, uint16, int32, uint32, int64, uint64
+  case float32, float64, float16, bcd16, bcd32, bcd64, string
 }
 
 /// A place in one of the four tables.
@@ -29,6 +30,13 @@ struct PointSettings {
   var range: Setting<ValueRange>
   var location: Setting<String>
   var every: Setting<Int64>
+  var length: Setting<UInt8>
+  var bits: Setting<ClosedRange<UInt8>>
+  var enumeration: Setting<[Int64: String]>
+  var errorValues: Setting<[BitsOrNumber]>
+  var unsupportedValues: Setting<[BitsOrNumber]>
+  var decimals: Setting<UInt8>
+  var report: Setting<ReportChoice>
 
   /// How often a point may be read: a request takes some milliseconds on any bus, and a slower
   /// point than once a day is no monitoring.
@@ -38,7 +46,6 @@ struct PointSettings {
   /// - Parameter addressBase: What the file's first address is, 0 or 1.
   static func read(_ value: ConfigurationValue, addressBase: Int64) -> PointSettings? {
     value.mapping { point in
-      point.refuseAsUnsupported("report")
       return PointSettings(
         place: value,
         address: address(point, addressBase),
@@ -50,7 +57,18 @@ struct PointSettings {
         unit: Setting(point.take("unit")) { $0.measurementUnit() },
         range: Setting(point.take("range"), range),
         location: Setting(point.take("location")) { $0.text("a place in the mine") },
-        every: Setting(point.take("every")) { $0.duration(in: intervals) })
+        every: Setting(point.take("every")) { $0.duration(in: intervals) },
+        length: Setting(point.take("length")) {
+          $0.integer(in: 1...Int64(RegisterType.longestText)).map { UInt8($0) }
+        },
+        bits: Setting(point.take("bits"), bits),
+        enumeration: Setting(point.take("enum"), enumeration),
+        errorValues: Setting(point.take("error-value"), specialValues),
+        unsupportedValues: Setting(point.take("unsupported-value"), specialValues),
+        decimals: Setting(point.take("decimals")) {
+          $0.integer(in: 0...Int64(PointDescription.mostDecimals)).map { UInt8($0) }
+        },
+        report: Setting(point.take("report"), ReportChoice.read))
     }
   }
 
@@ -97,12 +115,17 @@ struct PointSettings {
   func over(_ profile: PointSettings) -> PointSettings {
     PointSettings(
       place: place, address: address.or(profile.address), type: type.or(profile.type),
-      // A bit belongs to the type that it stands with.
+      // A bit belongs to the type that it stands with, and so do bits and length.
       bit: type.isAbsent ? bit.or(profile.bit) : bit,
       order: order.or(profile.order), scale: scale.or(profile.scale),
       offset: offset.or(profile.offset), unit: unit.or(profile.unit),
       range: range.or(profile.range), location: location.or(profile.location),
-      every: every.or(profile.every))
+      every: every.or(profile.every), length: type.isAbsent ? length.or(profile.length) : length,
+      bits: type.isAbsent ? bits.or(profile.bits) : bits,
+      enumeration: enumeration.or(profile.enumeration),
+      errorValues: errorValues.or(profile.errorValues),
+      unsupportedValues: unsupportedValues.or(profile.unsupportedValues),
+      decimals: decimals.or(profile.decimals), report: report.or(profile.report))
   }
 }
 

@@ -9,16 +9,22 @@ final class BusIntake: SampleSink {
     /// Time of each device's newest sample; before the first, of the beginning.
     var newest: [String: Timestamp]
     var isClosed = false
+    /// Of the devices that have points that are not reported at every reading.
+    var filters: [String: ReportFilter]
   }
 
   private let board: HealthBoard
   private let state: Monitor<State>
 
   /// - Parameter start: The time from which on the devices are read.
-  init(board: HealthBoard, devices: [String], definitions: UInt32, start: Timestamp) {
+  init(board: HealthBoard, devices: [ModbusDevice], definitions: UInt32, start: Timestamp) {
     self.board = board
-    let newest = Dictionary(devices.map { ($0, start) }, uniquingKeysWith: { first, _ in first })
-    state = Monitor(State(definitions: definitions, newest: newest))
+    let newest = Dictionary(
+      devices.map { ($0.name, start) }, uniquingKeysWith: { first, _ in first })
+    let filters = Dictionary(
+      devices.compactMap { device in ReportFilter(device).map { (device.name, $0) } },
+      uniquingKeysWith: { first, _ in first })
+    state = Monitor(State(definitions: definitions, newest: newest, filters: filters))
   }
 
   /// From now on the bus's points are described by other definitions; its own have not changed.
@@ -48,7 +54,10 @@ final class BusIntake: SampleSink {
     state.withLock { state in
       guard !state.isClosed else { return }
       state.newest[sample.device.name] = sample.time
-      board.accept(sample, definitions: state.definitions)
+      let isFiltered = !state.filters.isEmpty && state.filters[sample.device.name] != nil
+      // In place: a copy of the filter would have its reports copied too.
+      let news = isFiltered ? state.filters[sample.device.name]?.news(in: sample) : sample
+      board.accept(sample, news: news, definitions: state.definitions)
     }
   }
 
@@ -79,7 +88,7 @@ final class BusPart: Sendable {
   ) {
     self.definition = definition
     let intake = BusIntake(
-      board: board, devices: definition.devices.map(\.name), definitions: definitions,
+      board: board, devices: definition.devices, definitions: definitions,
       start: clock.now())
     self.intake = intake
     let heartbeat = Heartbeat(name: definition.name)

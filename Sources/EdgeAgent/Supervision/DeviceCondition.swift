@@ -89,5 +89,7 @@ extension BadReason {
   /// The bus had no connection.
   fileprivate static let disconnected: Set<BadReason> = [.busClosed, .refused]
   /// The device gave a value that can't be used; the driver does not count that as a failure.
-  fileprivate static let answered: Set<BadReason> = [.outOfRange, .notANumber, .errorValue]
+  fileprivate static let answered: Set<BadReason> = [
+    .outOfRange, .notANumber, .errorValue, .unsupported,
+  ]
 }

@@ -103,7 +103,9 @@ final class HealthBoard: HealthSource, StoreObserver {
 
   // MARK: The field side
 
-  func accept(_ sample: Sample, definitions: UInt32) {
+  /// Takes what was read of a device.
+  /// - Parameter news: What of it goes on into the ring; `nil`: nothing.
+  func accept(_ sample: Sample, news: Sample?, definitions: UInt32) {
     let isGood = sample.outcomes.contains { if case .good = $0.outcome { true } else { false } }
     let name = sample.device.name
     changeDevice(name) { state, place in
@@ -113,7 +115,7 @@ final class HealthBoard: HealthSource, StoreObserver {
       // In place: every cycle of every device comes through here.
       state.devices[name, default: DeviceCondition()].take(sample, isBusOpen: isBusOpen)
     }
-    ring.accept(DefinedSample(sample, definitions: definitions))
+    if let news { ring.accept(DefinedSample(news, definitions: definitions)) }
   }
 
   func accept(_ event: Event) {

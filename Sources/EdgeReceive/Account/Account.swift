@@ -25,6 +25,8 @@ struct Account: Sendable {
   private(set) var statements = Statements()
   private(set) var held: [StreamEpoch: HeldStream] = [:]
   private(set) var delivered: [DevicePoint: [DeliveredValue]] = [:]
+  /// Of each point that some definition says is not reported at every reading.
+  private var rules: [DevicePoint: ReportRule] = [:]
   private var devices: [DeviceKey: AccountReport.Device] = [:]
   private var order = SampleOrder()
   private var liveLatency = Latency()
@@ -56,7 +58,10 @@ struct Account: Sendable {
     case .health(let health, let gateway):
       report.messages.retained += 1
       statements.add(health, of: gateway)
-    case .definitions, .cleared: report.messages.retained += 1
+    case .definitions(let definitions):
+      report.messages.retained += 1
+      if keepsValues { rules.merge(definitions.rules) { _, newer in newer } }
+    case .cleared: report.messages.retained += 1
     case .other: report.messages.other += 1
     case .malformed(let error):
       report.messages.malformed += 1
@@ -162,7 +167,8 @@ struct Account: Sendable {
     }
     if let truth {
       report.truth = TruthReport(
-        truth: truth, delivered: delivered, stretches: completeness.missingStretches)
+        truth: truth, delivered: delivered, stretches: completeness.missingStretches,
+        rules: rules)
     }
     return report
   }

@@ -9,8 +9,9 @@ extension AccountReport {
   /// explanation or null]]; `missing-epochs`; `time-gaps`; `devices` [gateway, device, samples,
   /// good, bad {reason: count}]; `samples` by clock; `latency` {live, history} in ms;
   /// `first-fresh` [since, milliseconds or null]; with a truth `truth` {served, delivered, late,
-  /// late-delivered, lost, lost-values, explained {reason: count}, invented, invented-values,
-  /// unchecked-devices, faults, malformed-lines}. Times are Unix ms, `mono` ms of CLOCK_BOOTTIME.
+  /// late-delivered, lost, lost-values, unreported, explained {reason: count}, invented,
+  /// invented-values, unchecked-devices, faults, malformed-lines}. Times are Unix ms, `mono` ms of
+  /// CLOCK_BOOTTIME.
   var json: [UInt8] {
     var json = JSONWriter(capacity: 16 << 10)
     json.beginObject()
@@ -238,6 +239,7 @@ extension TruthReport {
       json.array("lost-values", lost) { json, missing in
         json.value(missing.point, missing.value.monotonic, missing.value.time, missing.value.text)
       }
+      json.member("unreported", unreported)
       json.counts("explained", explained.map { ($0, $1) })
       json.member("invented", inventedCount)
       json.array("invented-values", invented) { json, extra in

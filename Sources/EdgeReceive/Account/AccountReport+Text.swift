@@ -110,6 +110,9 @@ extension TruthReport {
     lines.append(
       "truth: served \(served), delivered \(delivered), lost \(lostCount), invented "
         + "\(inventedCount); late \(late), of those delivered \(lateDelivered)")
+    if unreported > 0 {
+      lines.append("  not delivered, no change by the points' rules: \(unreported)")
+    }
     for (reason, count) in explained.sorted(by: { $0.key < $1.key }) {
       lines.append("  not delivered, explained by \(reason): \(count)")
     }

@@ -127,6 +127,8 @@ struct TruthReport: Sendable {
   var lateDelivered = 0
   var lostCount = 0
   var lost: [Missing] = []
+  /// Not delivered, but the point is reported on change, and they were none.
+  var unreported = 0
   /// Not delivered, but a gap accounts for the time; by the gap's words.
   var explained: [String: Int] = [:]
   var inventedCount = 0

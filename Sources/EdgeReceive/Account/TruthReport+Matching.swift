@@ -1,8 +1,11 @@
+import Telemetry
+
 extension TruthReport {
   /// Compares what was delivered with what was served. `stretches` account for values that are
-  /// missing.
+  /// missing, and so do the `rules` by which points are reported.
   init(
-    truth: Truth, delivered: [DevicePoint: [DeliveredValue]], stretches: [MissingStretch]
+    truth: Truth, delivered: [DevicePoint: [DeliveredValue]], stretches: [MissingStretch],
+    rules: [DevicePoint: ReportRule] = [:]
   ) {
     faults = truth.faults
     malformedLineCount = truth.malformedCount
@@ -14,12 +17,14 @@ extension TruthReport {
     for point in points {
       let values = truth.values[point] ?? []
       let matching = ValueMatching(served: values, delivered: delivered[point] ?? [])
-      add(matching, of: point, late: values.count { $0.isLate }, stretches)
+      let reports = rules[point].map { ReportedValues($0, delivered[point] ?? []) }
+      add(matching, of: point, late: values.count { $0.isLate }, stretches, reports)
     }
   }
 
   private mutating func add(
-    _ matching: ValueMatching, of point: DevicePoint, late: Int, _ stretches: [MissingStretch]
+    _ matching: ValueMatching, of point: DevicePoint, late: Int, _ stretches: [MissingStretch],
+    _ reports: ReportedValues?
   ) {
     served += matching.matched + matching.missing.count
     delivered += matching.matched
@@ -28,6 +33,10 @@ extension TruthReport {
     for value in matching.missing {
       if let stretch = stretches.first(where: { $0.accountsFor(value) }) {
         explained[stretch.explanation, default: 0] += 1
+        continue
+      }
+      if let reports, reports.leavesOut(value) {
+        unreported += 1
         continue
       }
       lostCount += 1

@@ -99,10 +99,12 @@ extension JSONValue {
   }
 }
 
-/// What `points/<digest>` says of points, as far as a table shows it.
+/// What `points/<digest>` says of points, as far as a table shows it or an account needs it.
 struct PointDefinitions: Sendable, Hashable {
   /// The unit of each point that has one.
   var units: [DevicePoint: String] = [:]
+  /// When each point is reported that is not at every reading.
+  var rules: [DevicePoint: ReportRule] = [:]
 
   /// Decodes a payload of `points/<digest>`.
   init(_ payload: [UInt8]) throws(PayloadError) {
@@ -111,9 +113,24 @@ struct PointDefinitions: Sendable, Hashable {
     for device in try fields.objects("devices") {
       let name = try device.string("device")
       for point in try device.objects("points") {
-        let unit = try point.optionalString("unit")
-        units[DevicePoint(device: name, point: try point.string("point"))] = unit
+        let key = DevicePoint(device: name, point: try point.string("point"))
+        units[key] = try point.optionalString("unit")
+        guard point.members["report"] != nil else { continue }
+        let rule = try point.fields("report")
+        rules[key] = ReportRule(
+          deadband: try Self.number("deadband", of: rule),
+          atLeastMilliseconds: try rule.milliseconds("at-least"))
       }
     }
+  }
+
+  private static func number(
+    _ name: String, of fields: JSONFields
+  ) throws(PayloadError) -> Double? {
+    guard let value = fields.members[name] else { return nil }
+    guard case .number(let text) = value, let number = Double(text) else {
+      throw fields.error(name, "a number is expected, not \(value.kind)")
+    }
+    return number
   }
 }

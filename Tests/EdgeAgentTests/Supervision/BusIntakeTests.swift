@@ -3,6 +3,7 @@ import TestSupport
 import Testing
 
 @testable import Buffering
+@testable import Drivers
 @testable import EdgeAgent
 
 @Suite("A bus that is replaced while it hangs")
@@ -11,6 +12,7 @@ struct BusIntakeTests {
   private let ring = SampleRing()
   private let board: HealthBoard
   private let fan = DeviceSchema(name: "fan", points: ["wind"])
+  private let devices: [ModbusDevice]
 
   init() throws {
     let configuration = try Fixtures.load(
@@ -21,11 +23,12 @@ struct BusIntakeTests {
           fan: { bus: station, unit: 3, points: { wind: { input: 2, type: uint16, unit: m/s } } }
         uplinks: { province: { url: mqtt://broker.example } }
         """)
+    devices = configuration.buses.flatMap(\.devices)
     board = HealthBoard(configuration: configuration, ring: ring, clock: clock)
   }
 
   private func intake() -> BusIntake {
-    BusIntake(board: board, devices: ["fan"], definitions: 1, start: clock.now())
+    BusIntake(board: board, devices: devices, definitions: 1, start: clock.now())
   }
 
   private func sample(_ value: UInt64, at time: Timestamp) -> Sample {

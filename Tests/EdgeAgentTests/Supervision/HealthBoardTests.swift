@@ -36,7 +36,9 @@ struct HealthBoardTests {
     try #require(board.report().parts.first { $0.name == name })
   }
 
-  private func accept(_ sample: Sample) { board.accept(sample, definitions: 0xb194_6ac9) }
+  private func accept(_ sample: Sample) {
+    board.accept(sample, news: sample, definitions: 0xb194_6ac9)
+  }
 
   private func count() -> Int { changes.withLock { $0 } }
 

@@ -47,7 +47,7 @@ struct SilentBusTests {
     let sample = Sample(
       device: DeviceSchema(name: device, points: ["p"]), time: clock.now(),
       outcomes: [PointOutcome(point: 0, outcome: outcome)])
-    board.accept(sample, definitions: 1)
+    board.accept(sample, news: sample, definitions: 1)
   }
 
   private func lose(_ device: String, _ reason: String = "timeout") {
