@@ -40,6 +40,21 @@ struct ModbusConnection: ~Copyable {
     }
   }
 
+  /// From the end of the last request that was answered to its answer.
+  var turnaround: Duration? {
+    mutating get { tcp?.turnaround ?? serial?.turnaround ?? server?.turnaround }
+  }
+
+  /// Takes down what goes over the wire, while somebody wants that; `nil` for nobody.
+  var trace: BusTrace? {
+    mutating get { tcp?.trace ?? serial?.trace ?? server?.trace }
+    set {
+      tcp?.trace = newValue
+      serial?.trace = newValue
+      server?.trace = newValue
+    }
+  }
+
   /// Asks `unit` and waits for its answer; `pause` is the least silence before and behind it.
   mutating func read(
     _ request: ReadRequest, unit: UInt8, timeout: Duration, pause: Duration = .zero

@@ -6,6 +6,8 @@ struct ModbusRTUConnection<Wire: RTUWire & ~Copyable>: ~Copyable {
   private var wire: Wire
   /// When the last byte came or went.
   private var lastByte = ContinuousClock.now
+  /// When the last bit of the newest request had gone.
+  private var requestEnd = ContinuousClock.now
   /// The silence that the last request asked for behind it.
   private var pauseBehind: Duration = .zero
   /// Answers that were given up and did not come yet; no more than the bus has requests.
@@ -15,6 +17,10 @@ struct ModbusRTUConnection<Wire: RTUWire & ~Copyable>: ~Copyable {
 
   /// Answers that came after their request had been given up.
   private(set) var lateAnswers = 0
+  /// From the end of the last request that was answered to the first byte of what came.
+  private(set) var turnaround: Duration?
+  /// Takes down what goes over the wire, while somebody wants that.
+  var trace: BusTrace?
 
   /// Speaks over a wire that is open.
   init(_ wire: consuming Wire) { self.wire = wire }
@@ -30,10 +36,12 @@ struct ModbusRTUConnection<Wire: RTUWire & ~Copyable>: ~Copyable {
     try waitForSilence(of: max(wire.silence, pause, pauseBehind), atMost: timeout)
     pauseBehind = pause
     let frame = ModbusRTUFrame(unit: unit, pdu: request.pdu).bytes
+    trace?.willSend(frame)
     lastByte = try wire.send(frame)
+    requestEnd = lastByte
     var reception = ModbusRTUReception(
       request, unit: unit, sent: frame, demandsEcho: wire.echoes)
-    let begin = lastByte + timeout
+    let begin = requestEnd + timeout
     let end =
       begin
       + wire.duration(ofCharacters: shape.dataLength + ModbusRTUFrame.answerOverhead)
@@ -57,6 +65,7 @@ struct ModbusRTUConnection<Wire: RTUWire & ~Copyable>: ~Copyable {
     wholeBy end: ContinuousClock.Instant
   ) throws(TransactionError) -> ReadAnswer {
     var count = 0
+    var first: ContinuousClock.Instant?
     while count <= ModbusRTUReception.maximumBytes {
       let judged = lastByte + max(wire.longestGap, wire.silence)
       let limit =
@@ -65,16 +74,21 @@ struct ModbusRTUConnection<Wire: RTUWire & ~Copyable>: ~Copyable {
       guard remaining > .zero else { break }
       let bytes = try receive(waiting: remaining)
       count += bytes.count
+      if first == nil, !bytes.isEmpty { first = lastByte }
       reception.append(bytes, lateShapes: givenUp)
       recordLate(reception.takeLate())
-      if let answer = reception.answer { return answer }
+      if reception.answer != nil { break }
     }
-    if let answer = reception.doubtedAnswer { return answer }
+    if let answer = reception.answer ?? reception.doubtedAnswer {
+      turnaround = first.map { max(.zero, requestEnd.duration(to: $0)) }
+      return answer
+    }
     throw reception.failure
   }
 
   private mutating func recordLate(_ shapes: [AnswerShape]) {
     guard !shapes.isEmpty else { return }
+    if let trace { for _ in shapes { trace.knewLate() } }
     lateAnswers += shapes.count
     givenUp.subtract(shapes)
     heldBack = []
@@ -108,7 +122,10 @@ struct ModbusRTUConnection<Wire: RTUWire & ~Copyable>: ~Copyable {
 
   private mutating func receive(waiting time: Duration) throws(TransactionError) -> [UInt8] {
     let bytes = try wire.receive(waiting: time)
-    if !bytes.isEmpty { lastByte = .now }
+    if !bytes.isEmpty {
+      lastByte = .now
+      trace?.received(bytes[...])
+    }
     return bytes
   }
 }

@@ -16,6 +16,10 @@ struct ModbusTCPConnection: ~Copyable {
 
   /// Answers that came after their request had been given up.
   private(set) var lateAnswers = 0
+  /// From the end of the last request that was answered to its answer.
+  private(set) var turnaround: Duration?
+  /// Takes down what goes over the wire, while somebody wants that.
+  var trace: BusTrace?
 
   private init(_ socket: consuming ModbusSocket) { self.socket = socket }
 
@@ -39,13 +43,17 @@ struct ModbusTCPConnection: ~Copyable {
     defer { lastUse = .now }
     try passOverLateAnswers()
     let transaction = transactions.next()
-    try socket.send(ModbusTCPFrame(transaction: transaction, unit: unit, pdu: request.pdu).bytes)
-    let deadline = ContinuousClock.now + timeout
-    while let frame = try nextFrame(until: deadline) {
+    let frame = ModbusTCPFrame(transaction: transaction, unit: unit, pdu: request.pdu).bytes
+    trace?.willSend(frame)
+    try socket.send(frame)
+    let sent = ContinuousClock.now
+    while let frame = try nextFrame(until: sent + timeout) {
       if transactions.isLate(frame.transaction) {
         lateAnswers += 1
+        trace?.knewLate(frame.bytes)
         continue
       }
+      turnaround = sent.duration(to: .now)
       do {
         return try frame.answer(to: request, transaction: transaction, unit: unit)
       } catch {
@@ -66,8 +74,9 @@ struct ModbusTCPConnection: ~Copyable {
   private mutating func passOverLateAnswers() throws(TransactionError) {
     do {
       for _ in 0..<Self.lateAnswersPerRequest {
-        guard try nextFrame(until: nil) != nil else { return }
+        guard let frame = try nextFrame(until: nil) else { return }
         lateAnswers += 1
+        trace?.knewLate(frame.bytes)
       }
     } catch .closed(let reason) {
       throw .closedBefore(reason: reason)
@@ -90,9 +99,9 @@ struct ModbusTCPConnection: ~Copyable {
       }
       let remaining = deadline.map { ContinuousClock.now.duration(to: $0) }
       if let remaining, remaining <= .zero { return nil }
-      guard try socket.receive(into: &received, waiting: remaining ?? .zero) > 0 else {
-        return nil
-      }
+      let count = try socket.receive(into: &received, waiting: remaining ?? .zero)
+      guard count > 0 else { return nil }
+      trace?.received(received.suffix(count))
     }
   }
 }

@@ -10,7 +10,8 @@ struct UnitBackoff: Sendable, Hashable {
 
   /// Questions without an answer since the last answer.
   private(set) var timeouts = 0
-  private var askAgain = Int64.min
+  /// When the unit may be asked again, in monotonic milliseconds.
+  private(set) var askAgain = Int64.min
 
   /// Whether the unit failed to answer the last question.
   var isSuspect: Bool { timeouts > 0 }
