@@ -22,11 +22,11 @@ TIMEOUT = 150
 LATE_TIMEOUTS = 3
 
 #: How each bus is reached: as `python3 -m field --listen` and the configuration name it.
-BUSES = {"line": "rtu", "station": "tcp"}
+BUSES = {"line": "rtu", "server": "rtu-over-tcp", "station": "tcp"}
 _WHERE = {
     "rtu": "port: {directory}/COM1, baud: 19200",
     "tcp": "host: 127.0.0.1, port: {port}",
-    "rtu-over-tcp": "host: 127.0.0.1, port: {port}",
+    "rtu-over-tcp": "host: 127.0.0.1, port: {port}, baud: 19200",
 }
 
 #: Two runs of registers that are alike, a third table, and bits.

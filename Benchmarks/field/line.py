@@ -132,13 +132,18 @@ class FaultyLine:
         if not steps:
             self._log.write(**record, sent=None)
             return
-        await asyncio.sleep(steps[0].pause)
-        if self._stream:
-            async with self._stream:
+        sent = None
+        try:
+            await asyncio.sleep(steps[0].pause)
+            if self._stream:
+                async with self._stream:
+                    await self._send_steps(steps, before)
+            else:
                 await self._send_steps(steps, before)
-        else:
-            await self._send_steps(steps, before)
-        self._log.write(**record, sent=time.time() * 1000)
+            sent = time.time() * 1000
+        finally:
+            # Also when the master is gone before the answer went.
+            self._log.write(**record, sent=sent)
 
     async def _send_steps(self, steps, before: bytes) -> None:
         self._write(before + steps[0].data)

@@ -203,8 +203,8 @@ class Judging(unittest.TestCase):
         self.assertEqual(sorted(verdict.stretches)[-2:], [300, 1000])
 
     def test_every_fault_is_planned_for_and_no_more_than_two_units_are_sick(self):
-        plan = discover()["modbus"].plan(120, Random(1))
-        for name, framing in (("line", "rtu"), ("station", "tcp")):
+        plan = discover()["modbus"].plan(150, Random(1))
+        for name, framing in (("line", "rtu"), ("server", "rtu"), ("station", "tcp")):
             spells = [trouble.spell for trouble in plan if trouble.bus == name]
             self.assertEqual({s.kinds[0] for s in spells}, set(kinds(FRAMINGS[framing])))
             for spell in spells:
