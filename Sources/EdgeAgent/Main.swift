@@ -16,7 +16,8 @@ struct EdgeAgentCommand: ParsableCommand {
     abstract: "Reads a mine's devices, keeps every reading, and delivers it over MQTT.",
     version: productVersion,
     subcommands: [
-      RunCommand.self, CheckCommand.self, StatusCommand.self, JournalCommand.self,
+      RunCommand.self, CheckCommand.self, ProbeCommand.self, ScanCommand.self, StatusCommand.self,
+      JournalCommand.self,
     ])
 }
 

@@ -28,14 +28,18 @@ final class JournalReader: BatchReader {
   /// The batch that should come next if nothing is missing.
   private var expected: (epoch: UInt32, seq: UInt64)?
 
+  /// Whether it reads for a destination. One that only looks finds what was acknowledged, too, and
+  /// holes that were explained long ago.
+  private let isDelivering: Bool
   /// A hole that may go on.
   private var hole: Segment.Run?
 
   init(
     journal: Journal, content: JournalContent, stream: StreamName, destination: DestinationName,
-    from position: LogPosition
+    from position: LogPosition, isDelivering: Bool = true
   ) {
     self.journal = journal
+    self.isDelivering = isDelivering
     edition = content.edition
     shared = content.index(of: stream)
     self.stream = stream
@@ -298,11 +302,12 @@ final class JournalReader: BatchReader {
   }
 
   private func tellHole() {
-    if let hole { journal.noteDamage(hole, in: stream, edition: edition) }
+    if let hole, isDelivering { journal.noteDamage(hole, in: stream, edition: edition) }
     hole = nil
   }
 
   private func isAcknowledged(_ epoch: AckSet.EpochID, _ seq: UInt64) -> Bool {
+    guard isDelivering else { return false }
     let destination = destination
     return shared.withLock { $0.acknowledged[destination]?.contains(epoch, seq) ?? false }
   }

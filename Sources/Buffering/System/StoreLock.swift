@@ -59,6 +59,22 @@ public final class StoreLock: Sendable {
       && held.st_ino == named.st_ino && held.st_dev == named.st_dev
   }
 
+  /// The process that holds the store in `directory`: `nil` if none does, or if the lock can't be
+  /// looked at; 0 if it does not say who it is. Changes nothing, and holds the lock for a moment at
+  /// most.
+  public static func holder(directory: String) -> Int? {
+    let path = directory + "/lock"
+    let descriptor = open(path, O_RDONLY | O_CLOEXEC)
+    guard descriptor >= 0 else { return nil }
+    defer { close(descriptor) }
+    do throws(SystemError) {
+      try tryLock(descriptor, path: path)
+      return nil
+    } catch {
+      return error.code == EWOULDBLOCK ? readPID(descriptor) ?? 0 : nil
+    }
+  }
+
   private static func readPID(_ descriptor: Int32) -> Int? {
     var buffer = [UInt8](repeating: 0, count: 16)
     let count = pread(descriptor, &buffer, buffer.count, 0)

@@ -29,10 +29,11 @@ public actor ModbusBus {
   private let clock: any TimeSource
   private let heartbeat: Heartbeat
   private let executor: ThreadExecutor
-  private let counts = Monitor(ModbusBusCounters())
+  private let counts: Monitor<ModbusBusStatistics>
   private let lookup: HostLookup
-  private let isCancelled = Monitor(false)
+  private let inbox = Monitor(BusInbox())
   private var connection: ModbusConnection?
+  private var visitShare = VisitShare()
 
   /// Makes a bus that hands what it reads to `sink`, and tells `heartbeat` that it still turns.
   /// Fails only when the process may have no more threads. SIGPIPE need not be ignored.
@@ -54,6 +55,7 @@ public actor ModbusBus {
     self.definition = definition
     self.sink = sink
     self.clock = clock
+    counts = Monitor(ModbusBusStatistics(definition, start: clock.monotonic))
     executor = try ThreadExecutor(name: "modbus \(definition.name)")
   }
 
@@ -63,7 +65,19 @@ public actor ModbusBus {
   }
 
   /// What the bus counted so far; safe to ask at any time.
-  public nonisolated var counters: ModbusBusCounters { counts.withLock { $0 } }
+  public nonisolated var counters: ModbusBusCounters { counts.withLock { $0.counters } }
+
+  /// The same, and what it knows of its units and its line; safe to ask at any time.
+  public nonisolated var statistics: ModbusBusStatistics { counts.withLock { $0 } }
+
+  /// Has the bus do an errand between its own requests; `nil` if it has too many already. Safe to
+  /// ask at any time.
+  public nonisolated func visit(_ errand: BusErrand) -> VisitTicket? {
+    let ticket = VisitTicket(errand)
+    var isTaken = false
+    inbox.update { isTaken = $0.add(ticket) }
+    return isTaken ? ticket : nil
+  }
 
   /// Polls until its task is cancelled, which it notices between transactions and while it sleeps:
   /// within the bus's time-out and what an answer takes on a serial line, or the 4 s of a lookup
@@ -72,22 +86,30 @@ public actor ModbusBus {
     await withTaskCancellationHandler {
       poll()
     } onCancel: {
-      isCancelled.update { $0 = true }
+      inbox.update { $0.isCancelled = true }
     }
   }
 
   private func poll() {
     var state = ModbusBusStateMachine(definition, start: clock.monotonic)
-    defer { heartbeat.rest() }
-    while !isCancelled.withLock({ $0 }) {
+    defer {
+      for ticket in inbox.withLock({ $0.end() }) { ticket.abandon("the bus was given up") }
+      heartbeat.rest()
+    }
+    while true {
+      let (isCancelled, ticket) = inbox.withLock { $0.look() }
+      guard !isCancelled else { break }
       let now = clock.now()
       heartbeat.turn(nextWithin: definition.workMilliseconds)
       switch state.next(at: now) {
       case .connect: connect(&state)
-      case .ask(let turn): perform(turn, &state)
+      case .ask(let turn):
+        perform(turn, &state)
+        if let ticket { _ = visit(ticket, &state, idleEnd: nil) }
       case .sleep(let time):
         deliver(&state)
-        let pause = time - now.monotonic
+        let wish = ticket.flatMap { visit($0, &state, idleEnd: time) }
+        let pause = min(time, wish ?? time) - clock.monotonic
         heartbeat.turn(nextWithin: max(0, pause) + definition.workMilliseconds)
         sleep(milliseconds: pause)
       }
@@ -97,18 +119,24 @@ public actor ModbusBus {
     connection = nil
   }
 
-  private func connect(_ state: inout ModbusBusStateMachine) {
+  @discardableResult
+  private func connect(_ state: inout ModbusBusStateMachine) -> ConnectError? {
+    // A serial port is its connection's alone.
+    connection = nil
     do throws(ConnectError) {
       connection = try ModbusConnection.open(definition.endpoint, lookup: lookup)
       state.connected(at: clock.now())
-      counts.withLock { $0.connects += 1 }
+      counts.withLock { $0.counters.connects += 1 }
+      return nil
     } catch {
       state.connectFailed(error, at: clock.now())
+      return error
     }
   }
 
   private func perform(_ turn: ModbusBusStateMachine.Turn, _ state: inout ModbusBusStateMachine) {
     let lateBefore = connection?.lateAnswers ?? 0
+    let start = ContinuousClock.now
     let result: Result<ReadAnswer, TransactionError>
     do throws(TransactionError) {
       let answer = try connection?.read(
@@ -118,21 +146,50 @@ public actor ModbusBus {
     } catch {
       result = .failure(error)
     }
-    count(result, lateAnswers: (connection?.lateAnswers ?? 0) - lateBefore)
-    state.finish(turn, with: result, at: clock.now())
+    let lateAnswers = (connection?.lateAnswers ?? 0) - lateBefore
+    let times = TransactionTimes(
+      microseconds: start.duration(to: .now).microseconds,
+      turnaround: result.isAnswer ? connection?.turnaround?.microseconds : nil)
+    let (now, unit) = (clock.now(), turn.request.unit)
+    state.finish(turn, with: result, at: now)
+    let rest = state.rest(of: unit)
+    counts.withLock { counts in
+      counts.counters.lateAnswers += lateAnswers
+      counts.record(result, of: unit, times, rest: rest, at: now)
+    }
   }
 
-  private func count(_ result: Result<ReadAnswer, TransactionError>, lateAnswers: Int) {
-    counts.withLock { counts in
-      counts.requests += 1
-      counts.lateAnswers += lateAnswers
-      switch result {
-      case .failure(.timeout): counts.timeouts += 1
-      case .failure(.badAnswer): counts.badAnswers += 1
-      case .failure(.wrongChecksum): counts.wrongChecksums += 1
-      case .success, .failure(.closed), .failure(.closedBefore): break
+  /// Goes on with an errand, one question at most. Returns when it is to be tried again, in
+  /// monotonic milliseconds.
+  /// - Parameter idleEnd: Until when the bus has nothing to do; `nil` if it has.
+  private func visit(
+    _ ticket: VisitTicket, _ state: inout ModbusBusStateMachine, idleEnd: Int64?
+  ) -> Int64 {
+    let now = clock.monotonic
+    switch ticket.next(isOpen: state.isOpen && connection != nil) {
+    case .done: inbox.withLock { $0.remove(ticket) }
+    case .connect:
+      heartbeat.turn(nextWithin: definition.workMilliseconds)
+      if let error = connect(&state) { ticket.connectFailed(error) }
+    case .ask(let question):
+      let earliest = visitShare.earliest(
+        opening: state.opening(for: question.request),
+        longest: question.timeoutMilliseconds + definition.wireMilliseconds,
+        idleEnd: idleEnd, at: now)
+      guard earliest <= now else { return earliest }
+      heartbeat.turn(nextWithin: definition.workMilliseconds)
+      guard let outcome = connection?.perform(question, isTraced: ticket.isTraced) else { break }
+      let end = clock.now()
+      state.finishVisit(question.request, with: outcome.result, at: end)
+      visitShare.record(from: now, until: end.monotonic)
+      counts.withLock { counts in
+        counts.counters.lateAnswers += outcome.lateAnswers
+        counts.recordVisit(
+          TransactionTimes(microseconds: outcome.microseconds), at: end)
       }
+      ticket.finish(outcome)
     }
+    return now
   }
 
   private func deliver(_ state: inout ModbusBusStateMachine) {
@@ -148,8 +205,8 @@ public actor ModbusBus {
   /// thread is the bus's own and may block: `Task.sleep` goes over two threads of the pool each
   /// time, which was a quarter of the agent's CPU time at 16 buses.
   private func sleep(milliseconds: Int64) {
-    let _: Void? = isCancelled.wait(atMost: Double(max(1, milliseconds)) / 1000) {
-      $0 ? () : nil
+    let _: Void? = inbox.wait(atMost: Double(max(1, milliseconds)) / 1000) {
+      $0.wakes ? () : nil
     }
   }
 }
@@ -163,11 +220,13 @@ extension ModbusBusDefinition {
   /// does not end and what is read away before the next request take some time-outs more than the
   /// one, and all of that the time it takes at the line's speed.
   var workMilliseconds: Int64 {
-    var time = Self.graceMilliseconds + 4 * timeoutMilliseconds
-    if case .rtu(let line) = endpoint {
-      let characters = ModbusRTUFrame.requestLength + ModbusRTUReception.maximumBytes
-      time += line.microseconds(ofCharacters: characters) / 1000
-    }
-    return time
+    Self.graceMilliseconds + 4 * timeoutMilliseconds + wireMilliseconds
+  }
+
+  /// The longest that a request and all that may come of it take on the wire.
+  var wireMilliseconds: Int64 {
+    guard case .rtu(let line) = endpoint else { return 0 }
+    let characters = ModbusRTUFrame.requestLength + ModbusRTUReception.maximumBytes
+    return line.microseconds(ofCharacters: characters) / 1000
   }
 }

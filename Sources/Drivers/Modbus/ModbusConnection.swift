@@ -23,6 +23,20 @@ struct ModbusConnection: ~Copyable {
     mutating get { (tcp?.lateAnswers ?? 0) + (rtu?.lateAnswers ?? 0) }
   }
 
+  /// From the end of the last request that was answered to its answer.
+  var turnaround: Duration? {
+    mutating get { tcp?.turnaround ?? rtu?.turnaround }
+  }
+
+  /// Takes down what goes over the wire, while somebody wants that; `nil` for nobody.
+  var trace: BusTrace? {
+    mutating get { tcp?.trace ?? rtu?.trace }
+    set {
+      tcp?.trace = newValue
+      rtu?.trace = newValue
+    }
+  }
+
   /// Asks `unit` and waits for its answer.
   mutating func read(
     _ request: ReadRequest, unit: UInt8, timeout: Duration

@@ -18,11 +18,17 @@ struct ModbusRTUConnection: ~Copyable {
   private let line: SerialLine
   /// When the last byte came or went.
   private var lastByte = ContinuousClock.now
+  /// When the last bit of the newest request had gone.
+  private var requestEnd = ContinuousClock.now
   /// Answers that were given up and did not come yet; no more than the bus has requests.
   private var givenUp: Set<AnswerShape> = []
 
   /// Answers that came after their request had been given up.
   private(set) var lateAnswers = 0
+  /// From the end of the last request that was answered to the first byte of what came.
+  private(set) var turnaround: Duration?
+  /// Takes down what goes over the wire, while somebody wants that.
+  var trace: BusTrace?
 
   private init(context: OpaquePointer, claim: consuming TerminalClaim, line: SerialLine) {
     self.context = context
@@ -79,7 +85,8 @@ struct ModbusRTUConnection: ~Copyable {
     let frame = ModbusRTUFrame(unit: unit, pdu: request.pdu).bytes
     try send(frame)
     var reception = ModbusRTUReception(request, unit: unit, sent: frame)
-    let begin = lastByte + timeout
+    requestEnd = lastByte
+    let begin = requestEnd + timeout
     let end = begin + line.duration(ofCharacters: shape.dataLength + ModbusRTUFrame.answerOverhead)
     do throws(TransactionError) {
       let answer = try receive(&reception, beginningBy: begin, wholeBy: end)
@@ -97,6 +104,7 @@ struct ModbusRTUConnection: ~Copyable {
     wholeBy end: ContinuousClock.Instant
   ) throws(TransactionError) -> ReadAnswer {
     var count = 0
+    var first: ContinuousClock.Instant?
     while count <= ModbusRTUReception.maximumBytes {
       let judged = lastByte + max(Self.wrongAnswerSilence, line.silence)
       let limit =
@@ -105,15 +113,20 @@ struct ModbusRTUConnection: ~Copyable {
       guard remaining > .zero else { break }
       let bytes = try receive(waiting: remaining)
       count += bytes.count
+      if first == nil, !bytes.isEmpty { first = lastByte }
       reception.append(bytes, lateShapes: givenUp)
       recordLate(reception.takeLate())
-      if let answer = reception.answer { return answer }
+      if reception.answer != nil { break }
     }
-    if let answer = reception.doubtedAnswer { return answer }
+    if let answer = reception.answer ?? reception.doubtedAnswer {
+      turnaround = first.map { max(.zero, requestEnd.duration(to: $0)) }
+      return answer
+    }
     throw reception.failure
   }
 
   private mutating func recordLate(_ shapes: [AnswerShape]) {
+    if let trace { for _ in shapes { trace.knewLate() } }
     lateAnswers += shapes.count
     givenUp.subtract(shapes)
   }
@@ -162,12 +175,16 @@ struct ModbusRTUConnection: ~Copyable {
     guard count > 0 || entry.revents & Int16(POLLHUP | POLLERR | POLLNVAL) == 0 else {
       throw .closed(reason: "\(line.path) is gone")
     }
-    if count > 0 { lastByte = .now }
+    if count > 0 {
+      lastByte = .now
+      trace?.received(chunk.prefix(count))
+    }
     return Array(chunk.prefix(count))
   }
 
   /// Hands a request to the kernel; its last bit has gone at `lastByte`, which lies ahead.
   private mutating func send(_ bytes: [UInt8]) throws(TransactionError) {
+    trace?.willSend(bytes)
     let sent: Int
     do throws(SystemError) {
       sent = try systemCall("write", on: line.path) { write(descriptor, bytes, bytes.count) }

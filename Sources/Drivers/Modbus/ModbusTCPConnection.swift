@@ -22,6 +22,10 @@ struct ModbusTCPConnection: ~Copyable {
 
   /// Answers that came after their request had been given up.
   private(set) var lateAnswers = 0
+  /// From the end of the last request that was answered to its answer.
+  private(set) var turnaround: Duration?
+  /// Takes down what goes over the wire, while somebody wants that.
+  var trace: BusTrace?
 
   private init(context: OpaquePointer, endpoint: String) {
     self.context = context
@@ -99,12 +103,14 @@ struct ModbusTCPConnection: ~Copyable {
     try passOverLateAnswers()
     let transaction = transactions.next()
     try send(ModbusTCPFrame(transaction: transaction, unit: unit, pdu: request.pdu).bytes)
-    let deadline = ContinuousClock.now + timeout
-    while let frame = try nextFrame(until: deadline) {
+    let sent = ContinuousClock.now
+    while let frame = try nextFrame(until: sent + timeout) {
       if transactions.isLate(frame.transaction) {
         lateAnswers += 1
+        trace?.knewLate(frame.bytes)
         continue
       }
+      turnaround = sent.duration(to: .now)
       do {
         return try frame.answer(to: request, transaction: transaction, unit: unit)
       } catch {
@@ -119,8 +125,9 @@ struct ModbusTCPConnection: ~Copyable {
   private mutating func passOverLateAnswers() throws(TransactionError) {
     do {
       for _ in 0..<Self.lateAnswersPerRequest {
-        guard try nextFrame(until: nil) != nil else { return }
+        guard let frame = try nextFrame(until: nil) else { return }
         lateAnswers += 1
+        trace?.knewLate(frame.bytes)
       }
     } catch .closed(let reason) {
       throw .closedBefore(reason: reason)
@@ -165,11 +172,13 @@ struct ModbusTCPConnection: ~Copyable {
     }
     guard count > 0 else { throw .closed(reason: "\(endpoint) closed the connection") }
     received.append(contentsOf: chunk.prefix(count))
+    trace?.received(chunk.prefix(count))
     return true
   }
 
   /// Hands a request to the kernel. It has room: at most a few requests of 12 bytes are under way.
   private func send(_ bytes: [UInt8]) throws(TransactionError) {
+    trace?.willSend(bytes)
     let sent: Int
     do throws(SystemError) {
       sent = try systemCall("send", on: endpoint) {

@@ -15,7 +15,8 @@ struct UnitBackoff: Sendable, Hashable {
   private(set) var timeouts = 0
   private var silentSince = Int64.min
   private var pause: Int64 = 0
-  private var askAgain = Int64.min
+  /// When the unit may be asked again, in monotonic milliseconds.
+  private(set) var askAgain = Int64.min
 
   /// Whether the unit failed to answer the last question.
   var isSuspect: Bool { timeouts > 0 }

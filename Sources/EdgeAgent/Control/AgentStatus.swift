@@ -6,8 +6,8 @@ internal import LinuxSystem
 internal import Telemetry
 internal import Uplink
 
-/// What `status` is answered from. Asked on the control socket's thread, told by the main thread
-/// what runs.
+/// What the control socket is answered from. Asked on its thread, told by the main thread what
+/// runs.
 final class AgentStatus: ControlResponder {
   /// The parts that run at present.
   struct Parts: Sendable {
@@ -20,6 +20,7 @@ final class AgentStatus: ControlResponder {
   private let board: HealthBoard
   private let journal: Journal
   private let parts: Monitor<Parts>
+  private let errands: ErrandDesk
 
   init(_ configuration: AgentConfiguration, board: HealthBoard, journal: Journal, start: Timestamp)
   {
@@ -27,6 +28,7 @@ final class AgentStatus: ControlResponder {
     self.journal = journal
     self.start = start
     parts = Monitor(Parts(configuration: configuration))
+    errands = ErrandDesk(journal: journal)
   }
 
   /// From now on these are the ones that run.
@@ -35,11 +37,15 @@ final class AgentStatus: ControlResponder {
   }
 
   func answer(_ request: ControlRequest) throws(ControlRefusal) -> [UInt8] {
-    guard request.command == "status" else {
-      throw ControlRefusal(
-        .unknownCommand, "\"\(request.command)\" is none of the commands: status")
-    }
     let parts = parts.withLock { $0 }
+    if ErrandDesk.commands.contains(request.command) {
+      return try errands.answer(request, parts)
+    }
+    guard request.command == "status" else {
+      let known = (["status"] + ErrandDesk.commands).joined(separator: ", ")
+      throw ControlRefusal(
+        .unknownCommand, "\"\(request.command)\" is none of the commands: \(known)")
+    }
     var json = JSONWriter(capacity: 16 << 10)
     let snapshot = board.snapshot()
     json.beginObject()
@@ -139,7 +145,8 @@ final class AgentStatus: ControlResponder {
     writeParts(.bus, as: "buses", snapshot, into: &json) { part, json in
       json.member("connected", snapshot.connectedBuses.contains(part.name))
       let bus = parts.buses.first { $0.definition.name == part.name }
-      let counters = bus?.counters ?? ModbusBusCounters()
+      let statistics = bus?.statistics
+      let counters = statistics?.counters ?? ModbusBusCounters()
       json.key("counters")
       json.beginObject()
       json.member("requests", counters.requests)
@@ -149,6 +156,9 @@ final class AgentStatus: ControlResponder {
       json.member("late-answers", counters.lateAnswers)
       json.member("connects", counters.connects)
       json.endObject()
+      if let statistics, let definition = bus?.definition {
+        json.writeUnits(of: statistics, definition, at: snapshot.report.time)
+      }
     }
   }
 

@@ -13,12 +13,15 @@ enum ControlProtocol {
   /// needs milliseconds.
   static let seconds = 2.0
 
-  /// The request line of a command without arguments.
-  static func request(_ command: String) -> [UInt8] {
+  /// The request line of a command; `arguments` writes the members beside it.
+  static func request(
+    _ command: String, _ arguments: (inout JSONWriter) -> Void = { _ in }
+  ) -> [UInt8] {
     var json = JSONWriter(capacity: 64)
     json.beginObject()
     json.member("v", version)
     json.member("command", command)
+    arguments(&json)
     json.endObject()
     return json.bytes + [UInt8(ascii: "\n")]
   }
@@ -81,6 +84,12 @@ struct ControlRefusal: Error, Equatable {
     case busy
     /// This agent has no such command.
     case unknownCommand = "unknown-command"
+    /// The agent has no device or bus of that name.
+    case unknownName = "unknown-name"
+    /// There is no such job, or nobody has asked for it for too long.
+    case unknownJob = "unknown-job"
+    /// The agent, or the bus, does as much for others as it can.
+    case tooManyJobs = "too-many-jobs"
   }
 
   var word: Word

@@ -25,6 +25,9 @@ struct StatusReport: Equatable {
     var wrongChecksums: Int
     var lateAnswers: Int
     var connects: Int
+    /// Of its time in transactions during the last minute, in percent as it was printed.
+    var use: String?
+    var units: [Unit]
   }
 
   struct Device: Equatable {
@@ -188,6 +191,10 @@ extension StatusReport.Bus {
     wrongChecksums = try counters.integer("wrong-checksums")
     lateAnswers = try counters.integer("late-answers")
     connects = try counters.integer("connects")
+    if case .number(let text)? = fields.members["use"] { use = text }
+    units = []
+    guard fields.members["units"] != nil else { return }
+    for object in try fields.objects("units") { units.append(try StatusReport.Unit(object)) }
   }
 }
 

@@ -5,7 +5,7 @@ extension StatusReport {
   /// The report for a human at a terminal.
   var lines: [String] {
     var sections = [summary]
-    sections.append(contentsOf: [busTable, deviceTable].map(\.lines))
+    sections.append(contentsOf: [busTable, unitTable, deviceTable].map(\.lines))
     sections.append(destinationTable.lines + removedLines)
     sections.append(storeLines)
     sections.append(pointTable.lines)
@@ -49,12 +49,12 @@ extension StatusReport {
 
   private var busTable: TextTable {
     var table = TextTable(
-      "BUS", "STATE", "FOR", "REQUESTS", "TIMEOUTS", "BAD", "CRC", "LATE", "CONNECTS")
+      "BUS", "STATE", "FOR", "REQUESTS", "TIMEOUTS", "BAD", "CRC", "LATE", "CONNECTS", "USE")
     for bus in buses {
       table.add(
         bus.part.name, bus.part.state, bus.part.age(at: time), "\(bus.requests)",
         "\(bus.timeouts)", "\(bus.badAnswers)", "\(bus.wrongChecksums)", "\(bus.lateAnswers)",
-        "\(bus.connects)")
+        "\(bus.connects)", bus.use.map { "\($0)%" } ?? "-")
     }
     return table
   }
@@ -116,7 +116,7 @@ extension StatusReport.Part {
 
 /// Milliseconds in words, ever coarser. By the wall clock, a span can end before it began: the
 /// clock was set meanwhile.
-private func span(_ milliseconds: Int64) -> String {
+func span(_ milliseconds: Int64) -> String {
   switch milliseconds {
   case ..<0: "?"
   case ..<10_000: "\(milliseconds / 1000).\(milliseconds % 1000 / 100) s"
@@ -139,7 +139,7 @@ private func sizeWords(_ bytes: Int64) -> String {
 }
 
 /// Unix milliseconds as date and time, UTC.
-private func dateText(_ milliseconds: Int64) -> String {
+func dateText(_ milliseconds: Int64) -> String {
   var seconds = time_t(milliseconds / 1000)
   var parts = tm()
   gmtime_r(&seconds, &parts)

@@ -113,7 +113,10 @@ final class BusPart: Sendable {
   }
 
   /// What the bus counted since it was made; `nil` while it can't be made.
-  var counters: ModbusBusCounters? { running.withLock { $0?.counters } }
+  var statistics: ModbusBusStatistics? { running.withLock { $0 }?.statistics }
+
+  /// Has the bus do an errand; `nil` if it can't.
+  func visit(_ errand: BusErrand) -> VisitTicket? { running.withLock { $0 }?.visit(errand) }
 
   private static func begin(
     _ making: Making, _ hasEnded: Monitor<Bool>

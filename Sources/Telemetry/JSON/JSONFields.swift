@@ -70,6 +70,14 @@ public struct JSONFields: Sendable {
     return flag
   }
 
+  /// True or false, or `nil` where the member is absent or null.
+  public func optionalBool(_ name: String) throws(PayloadError) -> Bool? {
+    switch members[name] {
+    case nil, .null: nil
+    default: try bool(name)
+    }
+  }
+
   /// A whole number within the range of `type`.
   public func integer<Number: FixedWidthInteger>(
     _ name: String, _ type: Number.Type = Number.self

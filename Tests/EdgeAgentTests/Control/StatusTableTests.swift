@@ -15,7 +15,13 @@ struct StatusTableTests {
        "faults":[{"part":"device/gas","fault":"timeout","since":1795226550000}],
        "buses":[{"name":"station","fault":null,"since":1795226500000,"connected":true,"counters":
         {"requests":120,"timeouts":3,"bad-answers":0,"wrong-checksums":0,"late-answers":1,
-         "connects":1}}],
+         "connects":1},"use":12.5,"units":[
+         {"unit":3,"devices":["gas"],"answers":117,"timeouts":3,"wrong-checksums":0,"bad-answers":0,
+          "exceptions":{"6":1,"2":5,"other":1},"turnaround":{"p50":1536,"p99":20480},
+          "last-failure":{"reason":"timeout","time":1795226550000,"age":35000},
+          "back-off":{"timeouts":4,"again":900}},
+         {"unit":4,"devices":[],"answers":0,"timeouts":0,"wrong-checksums":0,"bad-answers":0,
+          "exceptions":{},"back-off":null}]}],
        "devices":[{"name":"\(device)","bus":"station","fault":"timeout","since":1795226550000,
         "age":36100}],
        "destinations":[{"name":"province","fault":null,"since":1795226500000,"connected":true,
@@ -43,8 +49,15 @@ struct StatusTableTests {
         "FAULT       WHAT     FOR",
         "device/gas  timeout  35 s",
         "",
-        "BUS      STATE  FOR   REQUESTS  TIMEOUTS  BAD  CRC  LATE  CONNECTS",
-        "station  ok     85 s  120       3         0    0    1     1",
+        "BUS      STATE  FOR   REQUESTS  TIMEOUTS  BAD  CRC  LATE  CONNECTS  USE",
+        "station  ok     85 s  120       3         0    0    1     1         12.5%",
+        "",
+        "BUS      UNIT  DEVICES  ANSWERS  TIMEOUTS  CRC  BAD  EXCEPTIONS            P50      P99"
+          + "    LAST FAILURE      ASKED AGAIN",
+        "station  3     gas      117      3         0    0    2: 5, 6: 1, other: 1  1.54 ms  20 ms"
+          + "  timeout 35 s ago  in 0.9 s",
+        "station  4              0        0         0    0    0                     -        -    "
+          + "  -                 -",
         "",
         "DEVICE  BUS      STATE    FOR   NEWEST VALUE",
         "gas     station  timeout  35 s  36 s ago",

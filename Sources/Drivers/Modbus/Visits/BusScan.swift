@@ -1,0 +1,140 @@
+/// Finds out which units of a bus answer. A first pass asks each with a short time-out, a second
+/// one those again that were silent, with the bus's own time-out and another function: some devices
+/// know only one of the two. Pure.
+public struct BusScan: Sendable, Hashable {
+  /// How long the first pass waits. Devices on a line answer within some 5…50 ms; where the answers
+  /// come later, which shows, it waits longer.
+  static let firstTimeoutMilliseconds: Int64 = 100
+  /// Exceptions by which a gateway says that nobody answers behind it.
+  private static let gatewayExceptions: Set<UInt8> = [10, 11]
+
+  /// How a unit answered.
+  public enum Answer: Sendable, Hashable {
+    /// With a register.
+    case register(ModbusTable, UInt16)
+    /// With an exception: it is there, and declines.
+    case exception(UInt8)
+    /// Something came that is no answer; in words. Two units with one number, or a wrong speed or
+    /// parity, look like that.
+    case damaged(String)
+  }
+
+  /// A unit that answered.
+  public struct Found: Sendable, Hashable {
+    /// Its number.
+    public var unit: UInt8
+    /// What it said.
+    public var answer: Answer
+    /// What the transaction took.
+    public var microseconds: Int64
+
+    /// Makes one of its parts.
+    public init(unit: UInt8, answer: Answer, microseconds: Int64) {
+      self.unit = unit
+      self.answer = answer
+      self.microseconds = microseconds
+    }
+  }
+
+  /// The units that are asked, ascending.
+  public let units: [UInt8]
+  /// Those that answered so far, ascending.
+  public private(set) var found: [Found] = []
+  /// Why it could not be done to the end; `nil` if it was.
+  public private(set) var problem: String?
+  /// What went over the wire to units that answered, in order; empty unless it is traced.
+  public private(set) var transactions: [TracedTransaction] = []
+
+  let isTraced: Bool
+  private let timeoutMilliseconds: Int64
+  private let isSerial: Bool
+  private var firstTimeout: Int64
+  private var isFirstPass = true
+  /// Of this pass, the next one last.
+  private var waiting: [UInt8]
+  private var silent: [UInt8] = []
+  private var done = 0
+
+  /// A scan of a bus.
+  /// - Parameters:
+  ///   - units: In any order; each is asked once a pass.
+  ///   - timeoutMilliseconds: Of the second pass; `nil`: the bus's own.
+  public init(
+    _ definition: ModbusBusDefinition, units: some Sequence<UInt8>,
+    timeoutMilliseconds: Int64? = nil, isTraced: Bool
+  ) {
+    self.units = Set(units).sorted()
+    waiting = self.units.reversed()
+    if case .rtu = definition.endpoint { isSerial = true } else { isSerial = false }
+    self.timeoutMilliseconds = timeoutMilliseconds ?? definition.timeoutMilliseconds
+    firstTimeout = min(self.timeoutMilliseconds, Self.firstTimeoutMilliseconds)
+    self.isTraced = isTraced
+  }
+
+  /// The unit that is being asked; `nil` before the first and after the last.
+  public private(set) var current: UInt8?
+
+  var progress: BusErrand.Progress {
+    // What the second pass will have to ask is not known before the first one's end: those that
+    // were silent so far.
+    BusErrand.Progress(
+      done: done, total: done + waiting.count + silent.count + (current == nil ? 0 : 1))
+  }
+
+  mutating func next() -> VisitQuestion? {
+    if waiting.isEmpty, isFirstPass {
+      isFirstPass = false
+      waiting = silent.reversed()
+      silent = []
+    }
+    current = waiting.popLast()
+    guard let current else { return nil }
+    let request = PlannedRequest(
+      unit: current, table: isFirstPass ? .holding : .input, address: 0, count: 1, points: [],
+      everyMilliseconds: 1000)
+    return VisitQuestion(
+      request: request, timeoutMilliseconds: isFirstPass ? firstTimeout : timeoutMilliseconds)
+  }
+
+  mutating func take(_ outcome: VisitOutcome, of question: VisitQuestion) {
+    guard let unit = current else { return }
+    current = nil
+    done += 1
+    if isFirstPass, outcome.lateAnswers > 0 {
+      firstTimeout = min(2 * firstTimeout, timeoutMilliseconds)
+    }
+    guard let answer = Self.answer(outcome.result, question.request.table) else {
+      if isFirstPass { silent.append(unit) }
+      return
+    }
+    // What is damaged may have been a late answer of the unit before: asked once more.
+    if case .damaged = answer, isFirstPass { return silent.append(unit) }
+    found.append(
+      Found(unit: unit, answer: answer, microseconds: outcome.microseconds))
+    found.sort { $0.unit < $1.unit }
+    if isTraced {
+      transactions.append(TracedTransaction(outcome, of: question, isSerial: isSerial))
+    }
+  }
+
+  mutating func fail(_ text: String) {
+    problem = text
+    current = nil
+    waiting = []
+    silent = []
+    isFirstPass = false
+  }
+
+  private static func answer(
+    _ result: Result<ReadAnswer, TransactionError>, _ table: ModbusTable
+  ) -> Answer? {
+    switch result {
+    case .success(.values(let words)): .register(table, words.first ?? 0)
+    case .success(.exception(let code)):
+      gatewayExceptions.contains(code) ? nil : .exception(code)
+    case .failure(.wrongChecksum), .failure(.badAnswer), .failure(.timeout(brokeOff: true)):
+      .damaged(result.words(timeoutMilliseconds: 0))
+    case .failure(.timeout), .failure(.closed), .failure(.closedBefore): nil
+    }
+  }
+}

@@ -1,0 +1,132 @@
+internal import ArgumentParser
+internal import ConfigurationFile
+internal import Drivers
+internal import LinuxSystem
+internal import Telemetry
+
+/// `edge-agent probe`.
+struct ProbeCommand: ParsableCommand {
+  static let configuration = CommandConfiguration(
+    commandName: "probe", abstract: "Read every point of devices once, now.",
+    discussion: """
+      Beside a running agent that one reads them, between its own requests; else this program asks \
+      the devices itself. What is read is shown, not stored. Exits with 0 if all points are good, \
+      1 if some are bad, 69 if an agent runs that can't be asked, 78 if the configuration is wrong.
+      """)
+
+  @OptionGroup var options: ConfigurationOptions
+  @Argument(help: "The devices; all of them without a name.")
+  var devices: [String] = []
+  @Flag(help: "Show every byte with its direction and time.") var trace = false
+  @Flag(help: "Print a site acceptance sheet: also whether each point is delivered.")
+  var report = false
+  @Flag(help: "Print JSON.") var json = false
+
+  func run() throws {
+    let configuration = try AgentConfiguration.loadOrExit(options.configuration)
+    let names = try names(configuration)
+    let (probe, process) = try probe(names, configuration)
+    var sheet = AcceptanceSheet(
+      gateway: configuration.gateway, time: KernelClock().now().wall, process: process,
+      probe: probe, deliveries: nil)
+    guard report else {
+      if json { printObject(sheet) } else { for line in probe.lines { print(line) } }
+      if !probe.isGood { throw ExitCode.failure }
+      return
+    }
+    if process != nil {
+      sheet.deliveries = try deliveries(names, configuration)
+    }
+    if json {
+      print(String(decoding: sheet.json, as: UTF8.self))
+    } else {
+      for line in probe.transactionLines + sheet.lines { print(line) }
+    }
+    if !sheet.isGood { throw ExitCode.failure }
+  }
+
+  private func names(_ configuration: AgentConfiguration) throws -> Set<String> {
+    let known = configuration.buses.flatMap(\.devices).map(\.name)
+    for name in devices where !known.contains(name) {
+      let hint = nearest(to: name, among: known).map { "; did you mean \($0)?" } ?? ""
+      throw ValidationError("\(options.configuration) has no device \(name)\(hint)")
+    }
+    return Set(devices.isEmpty ? known : devices)
+  }
+
+  private func probe(
+    _ names: Set<String>, _ configuration: AgentConfiguration
+  ) throws -> (ProbeReport, process: Int?) {
+    var progress = ProgressLine()
+    defer { progress.clear() }
+    let request = ControlProtocol.request("probe") { json in
+      json.members(devices: names)
+      json.member("trace", trace)
+    }
+    guard let agent = try RunningAgent.begin(request, of: configuration) else {
+      return (directProbe(names, configuration, &progress), nil)
+    }
+    let fields = try agent.wait { asked, all in
+      progress.show("the agent has asked \(asked) of \(all) requests")
+    }
+    return (try understood { () throws(PayloadError) in try ProbeReport(fields) }, agent.process)
+  }
+
+  private func directProbe(
+    _ names: Set<String>, _ configuration: AgentConfiguration, _ progress: inout ProgressLine
+  ) -> ProbeReport {
+    var probes: [(bus: ModbusBusDefinition, probe: BusProbe)] = []
+    for bus in configuration.buses where bus.devices.contains(where: { names.contains($0.name) }) {
+      let probe = BusProbe(bus, devices: names, isTraced: trace)
+      let done = DirectVisit.perform(.probe(probe), on: bus) { errand in
+        let asked = errand.progress
+        progress.show("\(bus.name): \(asked.done) of \(asked.total) requests")
+      }
+      if case .probe(let probe) = done { probes.append((bus, probe)) }
+    }
+    return ProbeReport(probes)
+  }
+
+  private func deliveries(
+    _ names: Set<String>, _ configuration: AgentConfiguration
+  ) throws -> AcceptanceSheet.Deliveries? {
+    let request = ControlProtocol.request("deliveries") { $0.members(devices: names) }
+    guard let fields = try RunningAgent.begin(request, of: configuration)?.wait() else {
+      return nil
+    }
+    return try understood { () throws(PayloadError) in try AcceptanceSheet.Deliveries(fields) }
+  }
+
+  private func understood<Answer>(
+    _ read: () throws(PayloadError) -> Answer
+  ) throws -> Answer {
+    do throws(PayloadError) {
+      return try read()
+    } catch {
+      Log.error("the agent's answer: \(error)")
+      throw ExitStatus.notRunning
+    }
+  }
+
+  private func printObject(_ sheet: AcceptanceSheet) {
+    var json = JSONWriter(capacity: 16 << 10)
+    json.beginObject()
+    json.member("v", ControlProtocol.version)
+    json.member("gateway", sheet.gateway.id)
+    json.member("time", sheet.time)
+    json.key("process")
+    if let process = sheet.process { json.int(process) } else { json.null() }
+    sheet.probe.writeMembers(into: &json)
+    json.endObject()
+    print(String(decoding: json.bytes, as: UTF8.self))
+  }
+}
+
+extension JSONWriter {
+  fileprivate mutating func members(devices: Set<String>) {
+    key("devices")
+    beginArray()
+    for device in devices.sorted() { string(device) }
+    endArray()
+  }
+}

@@ -1,0 +1,18 @@
+/// Units of a bus as they are given on the command line: `1-247`, `1,3,10-20`. Pure.
+enum UnitList {
+  /// What a unit may be (Modbus over serial line V1.02, section 2.2).
+  static let all: ClosedRange<UInt8> = 1...247
+
+  /// The units; `nil` for text that names none, or others.
+  static func units(_ text: String) -> [UInt8]? {
+    var units: Set<UInt8> = []
+    for part in text.split(separator: ",", omittingEmptySubsequences: false) {
+      let ends = part.split(separator: "-", omittingEmptySubsequences: false).map { UInt8($0) }
+      guard (1...2).contains(ends.count), let first = ends[0], let last = ends[ends.count - 1],
+        all.contains(first), all.contains(last), first <= last
+      else { return nil }
+      units.formUnion(first...last)
+    }
+    return units.sorted()
+  }
+}

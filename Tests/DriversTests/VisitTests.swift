@@ -1,0 +1,174 @@
+import LinuxSystem
+import Telemetry
+import TestSupport
+import Testing
+
+@testable import Drivers
+
+/// Errands on real connections: beside a bus that polls, and alone.
+@Suite("Visits", .ownThread)
+struct VisitTests {
+  private func line(_ path: String) -> SerialLine { SerialLine(path: path, baud: 115_200) }
+
+  private func fast(_ name: String, unit: UInt8, every: Int64 = 50) -> ModbusDevice {
+    device(name, unit: unit, points: [point(0, every: every)])
+  }
+
+  private func probe(_ definition: ModbusBusDefinition, _ names: Set<String>) -> BusErrand {
+    .probe(BusProbe(definition, devices: names, isTraced: true))
+  }
+
+  private func done(_ errand: BusErrand) throws -> BusProbe {
+    guard case .probe(let probe) = errand else { throw WaitedInVain("a probe") }
+    return probe
+  }
+
+  @Test("A bus reads points for somebody between its own requests, with the bytes")
+  func besideABus() async throws {
+    let slave = try LibmodbusSlave(.init(holdings: [42, 43]))
+    defer { slave.stop() }
+    let definition = bus(port: slave.port, fast("d", unit: 1))
+    try await withBus(definition) { bus, sink in
+      try await waitUntil("values") { sink.goodValues(of: "d").count >= 3 }
+      let samples = sink.samples.count
+      let ticket = try #require(bus.visit(probe(definition, ["d"])))
+      try await waitUntil("it is done") { ticket.look().isDone }
+      let probe = try done(ticket.look().errand)
+      #expect(probe.readings.map(\.outcome) == [.good(.uint(42))])
+      let events = try #require(probe.transactions.first).events
+      #expect(events.first?.kind == .sent && events.first?.microseconds == 0)
+      #expect(events.last?.kind == .received)
+      #expect(events.last?.bytes.suffix(2) == [0, 42])
+      try await waitUntil("it goes on") { sink.samples.count > samples + 3 }
+      let statistics = bus.statistics
+      let unit = try #require(statistics.units.first)
+      #expect(unit.unit == 1 && unit.answers >= 3 && unit.lastFailure == nil)
+      #expect(try #require(unit.turnarounds.quantile(0.5)) < 1_000_000)
+      #expect(statistics.counters.connects == 1)
+    }
+  }
+
+  @Test("A visit of a dead unit leaves the others their cycles, and each point has its reason")
+  func deadUnit() async throws {
+    let slave = try ScriptedLine { request in
+      request.unit == 9 ? [] : [.send(request.registers(UInt16(request.unit)))]
+    }
+    defer { slave.stop() }
+    var definition = bus(line(slave.path), timeout: 300)
+    definition.devices = [fast("live", unit: 1, every: 200)]
+    var wanted = definition
+    wanted.devices.append(
+      device("dead", unit: 9, points: (0..<4).map { point("p\($0)", .holding, $0 * 500) }))
+    try await withBus(definition) { bus, sink in
+      try await waitUntil("values") { sink.goodValues(of: "live").count >= 3 }
+      let ticket = try #require(bus.visit(probe(wanted, ["live", "dead"])))
+      try await waitUntil("it is done") { ticket.look().isDone }
+      let readings = try done(ticket.look().errand).readings
+      #expect(readings.first?.outcome == .good(.uint(1)))
+      #expect(
+        readings.dropFirst().map(\.outcome)
+          == [.bad(.timeout), .bad(.timeout), .bad(.offline), .bad(.offline)])
+      #expect(sink.reasons(of: "live").allSatisfy { $0 == .notRead })
+      #expect(bus.statistics.units.map(\.unit) == [1])
+      #expect(bus.counters.timeouts == 0)
+    }
+  }
+
+  @Test("A scan beside a bus finds its units and leaves no answer behind for its own questions")
+  func scanBesideABus() async throws {
+    // Late by more than the first pass waits: it belongs to nobody's next question.
+    let slave = try ScriptedLine { request in
+      switch request.unit {
+      case 1: [.send(request.registers(1))]
+      case 4: [.pause(milliseconds: 130), .send(request.registers(4))]
+      case 5: [.send(request.exception(2))]
+      default: []
+      }
+    }
+    defer { slave.stop() }
+    let definition = bus(line(slave.path), timeout: 400, fast("d", unit: 1, every: 100))
+    try await withBus(definition) { bus, sink in
+      let errand = BusErrand.scan(BusScan(definition, units: 1...6, isTraced: false))
+      let ticket = try #require(bus.visit(errand))
+      try await waitUntil("it is done") { ticket.look().isDone }
+      guard case .scan(let scan) = ticket.look().errand else { throw WaitedInVain("a scan") }
+      #expect(scan.found.map(\.unit) == [1, 4, 5])
+      #expect(scan.problem == nil)
+      #expect(Set(sink.goodValues(of: "d")) == [.uint(1)])
+    }
+  }
+
+  @Test("On a bus that is refused each point says so, and the errand ends with the bus")
+  func refused() async throws {
+    let definition = bus(port: try LoopbackPorts.free(), fast("d", unit: 1))
+    let sink = RecordingSink()
+    let bus = try ModbusBus(definition: definition, sink: sink, clock: KernelClock())
+    let task = Task { await bus.run() }
+    let ticket = try #require(bus.visit(probe(definition, ["d"])))
+    try await waitUntil("it is done") { ticket.look().isDone }
+    let reading = try #require(try done(ticket.look().errand).readings.first)
+    #expect(reading.outcome == .bad(.refused))
+    #expect(reading.problem?.hasSuffix("Connection refused") == true)
+    task.cancel()
+    await task.value
+    #expect(bus.visit(probe(definition, ["d"])) == nil)
+  }
+
+  @Test("Alone, a probe opens the port, and shows what was late, spurious or on the line before")
+  func alone() throws {
+    let slave = try ScriptedLine { request in
+      switch request.number {
+      case 0: [.pause(milliseconds: 600), .send(request.registers(7))]
+      case 1: [.send([0]), .send(request.registers(8)), .send([0xFF, 0xFE])]
+      default: [.send(request.registers(9))]
+      }
+    }
+    defer { slave.stop() }
+    let definition = bus(
+      line(slave.path), timeout: 400,
+      device(
+        "d", unit: 3,
+        points: [
+          point("a", .holding, 0), point("b", .holding, 500, .float32),
+          point("c", .holding, 900),
+        ]))
+    let probe = try done(DirectVisit.perform(self.probe(definition, ["d"]), on: definition))
+    #expect(probe.readings.map(\.outcome).first == .bad(.timeout))
+    #expect(probe.readings.map(\.registers) == [nil, [8, 8], [9]])
+    #expect(probe.transactions.count == 3)
+    #expect(probe.transactions[0].outcome == "no answer within 400 ms")
+    #expect(probe.transactions[0].events.map(\.kind) == [.sent])
+    let all = probe.transactions.dropFirst().flatMap(\.events)
+    #expect(all.contains { $0.kind == .late })
+    // The late answer and the noise behind the second one: on the line before a request, or within
+    // its answer, by when they came.
+    let bytes = all.filter { $0.kind != .sent && $0.kind != .late }.flatMap(\.bytes)
+    #expect(bytes.contains(0xFF))
+    for transaction in probe.transactions {
+      let sent = transaction.events.filter { $0.kind == .sent }
+      #expect(sent.count == 1 && sent.first?.microseconds == 0)
+      let times = transaction.events.map(\.microseconds)
+      #expect(times == times.sorted())
+    }
+  }
+
+  @Test("Alone, a port that is not there is the reason of every point")
+  func absentPort() throws {
+    let definition = bus(line("/dev/does-not-exist"), fast("d", unit: 1))
+    let probe = try done(DirectVisit.perform(self.probe(definition, ["d"]), on: definition))
+    #expect(probe.readings.map(\.outcome) == [.bad(.busClosed)])
+    #expect(probe.readings.first?.problem?.contains("No such file or directory") == true)
+  }
+
+  @Test("Alone, a station that hangs up after each answer is read to the end")
+  func hangsUp() throws {
+    let server = try ScriptedServer { request in [.send(request.registers(5)), .hangUp] }
+    defer { server.stop() }
+    try server.listen()
+    let definition = bus(
+      port: server.port,
+      device("d", unit: 1, points: (0..<4).map { point("p\($0)", .holding, $0 * 500) }))
+    let probe = try done(DirectVisit.perform(self.probe(definition, ["d"]), on: definition))
+    #expect(probe.readings.map(\.outcome) == Array(repeating: .good(.uint(5)), count: 4))
+  }
+}
