@@ -108,10 +108,7 @@ struct PlannerPropertyTests {
       var open = [whole]
       var single: [PlannedRequest] = []
       while let request = open.popLast() {
-        let parts =
-          RequestPlanner.partsBetweenHoles(of: request, in: device)
-          ?? RequestPlanner.halves(of: request, in: device)
-        guard let parts else {
+        guard let parts = RequestPlanner.parts(of: request, in: device) else {
           single.append(request)
           continue
         }

@@ -151,10 +151,7 @@ private func planRequests(_ dice: inout Dice) {
 }
 
 private func checkParts(of request: PlannedRequest, of device: ModbusDevice) {
-  let parts =
-    RequestPlanner.partsBetweenHoles(of: request, in: device)
-    ?? RequestPlanner.halves(of: request, in: device)
-  guard let parts else { return }
+  guard let parts = RequestPlanner.parts(of: request, in: device) else { return }
   precondition(parts.count > 1)
   check(parts, cover: request.points, of: device)
   for part in parts {

@@ -211,7 +211,7 @@ extension ModbusBusStateMachine {
   ) {
     switch result {
     case .success(.values(let words)):
-      recordAnswer(to: turn.due, at: now)
+      recordAnswer(of: turn.request.unit, at: now)
       agenda.recordValues(of: turn.due.job, askedAt: turn.askedAt, at: now.monotonic)
       succeed(turn.due, words, at: now)
     case .success(.exception(let code)):
@@ -244,7 +244,7 @@ extension ModbusBusStateMachine {
       proveConnection(at: now)
       backoffs[turn.request.unit]?.recordTimeout(at: now.monotonic)
     } else {
-      recordAnswer(to: turn.due, at: now)
+      recordAnswer(of: turn.request.unit, at: now)
     }
     if agenda.decline(turn.due, code: code, at: now.monotonic) { return }
     if agenda.retry(turn.due, code: code, at: now.monotonic) { return }
@@ -253,12 +253,11 @@ extension ModbusBusStateMachine {
     fail(turn.due, isKnown ? .exception(code) : .badAnswer, answeredAt: now, at: now)
   }
 
-  private mutating func recordAnswer(to due: PollAgenda.Due, at now: Timestamp) {
+  private mutating func recordAnswer(of unit: UInt8, at now: Timestamp) {
     proveConnection(at: now)
-    let unit = due.job.request.unit
     // Nearly always there is nothing to forget, and changing a dictionary allocates three times.
     guard let backoff = backoffs[unit], backoff.isSuspect else { return }
-    if backoff.isBackedOff { agenda.forget(due.job.device, at: now.monotonic) }
+    if backoff.isBackedOff { agenda.forget(unit: unit, at: now.monotonic) }
     backoffs[unit]?.recordAnswer()
   }
 

@@ -203,9 +203,16 @@ extension PollAgenda {
     markStale(job.device, at: now)
   }
 
+  /// A unit is there again, or another in its place.
+  mutating func forget(unit: UInt8, at now: Int64) {
+    for device in units.indices where definition.devices[device].unit == unit {
+      forget(device, at: now)
+    }
+  }
+
   /// The device may be another one now, or have been set up anew: what it did not answer is asked
   /// again.
-  mutating func forget(_ device: Int, at now: Int64) {
+  private mutating func forget(_ device: Int, at now: Int64) {
     if !units[device].limits.isEmpty || !units[device].declined.isEmpty {
       units[device].limits = LearnedLimits()
       units[device].declined = DeclinedPoints()

@@ -66,6 +66,12 @@ enum RequestPlanner {
     }
   }
 
+  /// What to ask in place of a request that the device declined: its parts between the holes, or if
+  /// it has none, its halves. `nil` when it can't be divided.
+  static func parts(of whole: PlannedRequest, in device: ModbusDevice) -> [PlannedRequest]? {
+    partsBetweenHoles(of: whole, in: device) ?? halves(of: whole, in: device)
+  }
+
   /// The parts of a request between its holes; `nil` if it has none.
   static func partsBetweenHoles(
     of whole: PlannedRequest, in device: ModbusDevice
