@@ -40,6 +40,8 @@ struct ModbusBusStateMachine {
   private enum Link {
     case closed(retryAt: Int64)
     case open(since: Int64, isProven: Bool)
+    /// Given back until something is to be asked.
+    case resting
   }
 
   private let busName: String
@@ -96,23 +98,30 @@ struct ModbusBusStateMachine {
 
     while let due = agenda.take(at: now.monotonic, readiness) {
       reportMissed(due.missed, of: due.job, id: due.id, at: now)
-      if !isOpen {
+      if isClosed {
         recordClosed(at: now)
         fail(due, closedReason, at: now)
       } else if backoffs[due.job.request.unit]?.mayAsk(at: now.monotonic) == false {
         fail(due, .offline, at: now)
       } else if let code = agenda.standingException(of: due.job, at: now.monotonic) {
         fail(due, .exception(code), at: now)
-      } else {
+      } else if isOpen {
         return .ask(Turn(due: due, askedAt: now.monotonic))
+      } else {
+        agenda.putBack(due)
+        return .connect
       }
     }
     return rest(until: agenda.nextTime(at: now.monotonic, readiness) ?? now.monotonic)
   }
 
+  private var isClosed: Bool {
+    if case .closed = link { true } else { false }
+  }
+
   /// How jobs stand at `now`. One that will not be asked needs no wait for late answers.
   private func readiness(at now: Int64) -> (PollAgenda.Job) -> Readiness {
-    guard isOpen else { return { _ in .free } }
+    guard !isClosed else { return { _ in .free } }
     let (backoffs, lateWindow) = (backoffs, lateWindow)
     return { job in
       let backoff = backoffs[job.request.unit]
@@ -138,6 +147,12 @@ extension ModbusBusStateMachine {
     // Stations close what is idle, and are the same when it is opened again at once.
     if wasAway { agenda.forgetAll(at: now.monotonic) }
     wasAway = false
+  }
+
+  /// The connection was given back because it is not needed for a while; not a fault.
+  mutating func rest() {
+    guard isOpen else { return }
+    link = .resting
   }
 
   /// No connection could be made until `now`.
@@ -232,6 +247,9 @@ extension ModbusBusStateMachine {
       // Stations close connections that are idle; nothing was asked, so nothing is lost yet.
       agenda.putBack(turn.due)
       connectionClosed(reason, at: now)
+    case .failure(.staleConnection):
+      agenda.putBack(turn.due)
+      replaceConnection(at: now)
     case .failure(.closed(let reason)):
       connectionClosed(reason, at: now)
       recordClosed(at: now)
@@ -287,6 +305,7 @@ extension ModbusBusStateMachine {
     case .failure(.timeout(let brokeOff)): if brokeOff { replaceConnection(at: now) }
     case .failure(.badAnswer(let error)):
       if error.losesFraming { replaceConnection(at: now) } else { proveConnection(at: now) }
+    case .failure(.staleConnection): replaceConnection(at: now)
     case .failure(.closedBefore(let reason)), .failure(.closed(let reason)):
       connectionClosed(reason, at: now)
     }
@@ -339,7 +358,11 @@ extension ModbusBusStateMachine {
     reports.addMissed(missed, of: job.request, of: job.device, at: now) { time in
       let end = time + job.request.everyMilliseconds
       // A cycle that saw the connection open could have been read, had there been time.
-      guard case .open(let since, _) = link, end > since else { return closedReason }
+      switch link {
+      case .open(let since, _) where end > since: break
+      case .resting: break
+      case .open, .closed: return closedReason
+      }
       if backoffs[job.request.unit]?.mayAsk(at: time) == false { return .offline }
       let code =
         id.flatMap { agenda.busyException(of: $0, at: time) }

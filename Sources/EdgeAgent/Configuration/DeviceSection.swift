@@ -50,6 +50,7 @@ struct DeviceSection {
     var unit: Setting<Int64>
     var every: Int64?
     var points: NamedPoints?
+    var pacing: PacingSettings
     var report: ReportChoice?
     var priority: Setting<PollPriority>
     var limits: RequestLimitSettings
@@ -77,8 +78,9 @@ struct DeviceSection {
     }
     let merged = own.flatMap { own in profile.map { merge(own, over: $0) } }
     return Parts(
-      bus: bus, unit: unit, every: every, points: merged, report: report,
-      priority: PollingSettings.priority(device), limits: RequestLimitSettings.read(device),
+      bus: bus, unit: unit, every: every, points: merged, pacing: PacingSettings.read(device),
+      report: report, priority: PollingSettings.priority(device),
+      limits: RequestLimitSettings.read(device),
       profileLimits: (named ?? nil)?.limits ?? RequestLimitSettings())
   }
 
@@ -118,7 +120,9 @@ struct DeviceSection {
     let limits = parts.limits.over(parts.profileLimits, for: points)
     return PlacedDevice(
       name: name, bus: bus,
-      device: limits.apply(to: ModbusDevice(name: name, unit: UInt8(unit), points: points)),
+      device: limits.apply(
+        to: parts.pacing.apply(
+          to: ModbusDevice(name: name, unit: UInt8(unit), points: points))),
       place: parts.unit.place ?? value)
   }
 

@@ -80,6 +80,8 @@ struct VisitQuestion: Sendable, Hashable {
   var request: PlannedRequest
   /// How long the answer may take.
   var timeoutMilliseconds: Int64
+  /// The least silence around it.
+  var pauseMilliseconds: Int64 = 0
 }
 
 /// What became of a question.
@@ -162,6 +164,7 @@ extension Result<ReadAnswer, TransactionError> {
       "no answer within \(timeoutMilliseconds) ms" + (brokeOff ? ", only a part of one" : "")
     case .failure(.wrongChecksum): "an answer with a wrong checksum"
     case .failure(.badAnswer(let error)): error.description
+    case .failure(.staleConnection): "a new connection was needed"
     case .failure(.closed(let reason)), .failure(.closedBefore(let reason)): reason
     }
   }

@@ -65,7 +65,7 @@ public struct BusScan: Sendable, Hashable {
   ) {
     self.units = Set(units).sorted()
     waiting = self.units.reversed()
-    if case .rtu = definition.endpoint { isSerial = true } else { isSerial = false }
+    isSerial = definition.endpoint.framesAsRTU
     self.timeoutMilliseconds = timeoutMilliseconds ?? definition.timeoutMilliseconds
     firstTimeout = min(self.timeoutMilliseconds, Self.firstTimeoutMilliseconds)
     self.isTraced = isTraced
@@ -134,7 +134,9 @@ public struct BusScan: Sendable, Hashable {
       gatewayExceptions.contains(code) ? nil : .exception(code)
     case .failure(.wrongChecksum), .failure(.badAnswer), .failure(.timeout(brokeOff: true)):
       .damaged(result.words(timeoutMilliseconds: 0))
-    case .failure(.timeout), .failure(.closed), .failure(.closedBefore): nil
+    case .failure(.timeout), .failure(.closed), .failure(.closedBefore),
+      .failure(.staleConnection):
+      nil
     }
   }
 }

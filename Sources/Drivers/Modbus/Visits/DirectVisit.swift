@@ -20,7 +20,7 @@ public enum DirectVisit {
       case .done: return runner.errand
       case .connect:
         do throws(ConnectError) {
-          connection = try ModbusConnection.open(definition.endpoint, lookup: lookup)
+          connection = try ModbusConnection.open(definition, lookup: lookup)
         } catch {
           runner.connectFailed(error)
         }
@@ -59,7 +59,7 @@ extension Result<ReadAnswer, TransactionError> {
     switch self {
     case .failure(.timeout(let brokeOff)): brokeOff
     case .failure(.badAnswer(let error)): error.losesFraming
-    case .failure(.closed), .failure(.closedBefore): true
+    case .failure(.closed), .failure(.closedBefore), .failure(.staleConnection): true
     case .success, .failure(.wrongChecksum): false
     }
   }

@@ -44,9 +44,12 @@ struct VisitRunner: Sendable {
   mutating func finish(_ outcome: VisitOutcome) {
     guard let question = current else { return }
     // Stations close connections that are idle: asked once more over a new one.
-    if case .failure(.closedBefore) = outcome.result, !wasClosedBefore {
+    switch outcome.result {
+    case .failure(.closedBefore) where !wasClosedBefore,
+      .failure(.staleConnection) where !wasClosedBefore:
       wasClosedBefore = true
       return
+    default: break
     }
     current = nil
     errand.take(outcome, of: question)
@@ -66,7 +69,8 @@ extension ModbusConnection {
       result = .success(
         try read(
           question.request.readRequest, unit: question.request.unit,
-          timeout: .milliseconds(question.timeoutMilliseconds)))
+          timeout: .milliseconds(question.timeoutMilliseconds),
+          pause: .milliseconds(question.pauseMilliseconds)))
     } catch {
       result = .failure(error)
     }
