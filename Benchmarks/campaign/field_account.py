@@ -54,12 +54,15 @@ class Bus:
     spells: list[Spell]
     """Seconds after `begin`."""
     begin: float
-    """Unix milliseconds."""
+    """Unix milliseconds; the log's first line says it."""
     requests: dict[tuple[int, int], list[Request]] = field(default_factory=dict)
     """By unit and function, in their order."""
 
     def take_log(self, records: Iterable[dict[str, Any]]) -> None:
         for record in records:
+            if "begin" in record:
+                self.begin = record["begin"]
+                continue
             key = (record["unit"], record["function"])
             end = record["address"] + record["count"]
             self.requests.setdefault(key, []).append(

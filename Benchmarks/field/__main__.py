@@ -13,6 +13,7 @@ import asyncio
 import json
 import signal
 import sys
+import time
 from pathlib import Path
 from random import Random
 
@@ -53,7 +54,10 @@ async def _run(options: argparse.Namespace) -> None:
     way = Way(FRAMINGS["tcp" if kind == "tcp" else "rtu"], options.timeout, options.late_timeouts)
     random = Random(options.seed)
     spells = json.loads(options.plan.read_text()) if options.plan else []
-    plan, log, units = Plan(list(map(Spell.of, spells)), random), Log(options.log), _units(options.units)
+    log, units = Log(options.log), _units(options.units)
+    plan = Plan(list(map(Spell.of, spells)), random)
+    # What the spells' seconds count from: a busy machine takes its time to start a program.
+    log.write(begin=time.time() * 1000)
 
     def line(write) -> FaultyLine:
         return FaultyLine(way, units, plan, random, log, write)

@@ -86,12 +86,20 @@ class FaultyLine:
     async def take(self, data: bytes) -> None:
         """Takes bytes of the master's."""
         self._received += data
+        requests = []
         while (request := self._way.framing.take_request(self._received)) is not None:
-            self._release("request")
+            requests.append(request)
+        for request in requests:
             record = {
                 "asked": time.time() * 1000, "unit": request.unit, "function": request.function,
                 "address": request.address, "count": request.count,
             }
+            if self._stream is None and request is not requests[-1]:
+                # The master has given it up: this process was not run meanwhile, so nobody knows
+                # how late an answer would be.
+                self._log.write(**record, number=-1, fault="stalled", sent=None)
+                continue
+            self._release("request")
             answer, record["number"] = await self._units.ask(request)
             record["fault"] = self._plan.kind(request)
             if answer is None:

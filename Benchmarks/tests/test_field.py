@@ -128,7 +128,9 @@ class Line(unittest.TestCase):
                 process.terminate()
                 self.assertEqual(process.wait(10), 0)
                 process.stdout.close()
-            self.assertIn('"fault": "none"', log.read_text())
+            first, second = log.read_text().splitlines()
+            self.assertIn('"begin": ', first)
+            self.assertIn('"fault": "none"', second)
 
 
 POINT = Point(3, 2)

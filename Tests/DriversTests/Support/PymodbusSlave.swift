@@ -71,7 +71,7 @@ final class PymodbusSlave {
   /// How many answers suffered a fault so far.
   var faultCount: Int {
     text(of: directory.file("log")).split(separator: "\n").count {
-      !$0.contains("\"fault\": \"none\"")
+      $0.contains("\"fault\"") && !$0.contains("\"fault\": \"none\"")
     }
   }
 
