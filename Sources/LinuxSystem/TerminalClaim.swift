@@ -5,7 +5,8 @@ internal import Glibc
 /// `flock` keeps out programs that ask for it, also those of root (this agent, minicom, picocom);
 /// `TIOCEXCL` keeps out all others but root's.
 public struct TerminalClaim: ~Copyable {
-  private let descriptor: Int32
+  /// The terminal, open for reading and writing without waiting; it belongs to the claim.
+  public let descriptor: Int32
 
   /// Claims the terminal at `path`, without changing its settings.
   /// - Throws: EWOULDBLOCK of `flock` or EBUSY of `open` when another program has it, ENOTTY when
@@ -38,4 +39,11 @@ public struct TerminalClaim: ~Copyable {
     _ = CLinux_set_exclusive(descriptor, 0)
     close(descriptor)
   }
+}
+
+/// An `ioctl` on a terminal whose argument is a pointer; what the call returns, with `errno` set.
+public func controlTerminal(
+  _ descriptor: Int32, _ request: UInt, _ argument: UnsafeMutableRawPointer
+) -> Int32 {
+  CLinux_terminal_control(descriptor, request, argument)
 }

@@ -12,6 +12,8 @@ enum ConnectError: Error, Hashable {
   case failed(SystemError)
   /// Another program, or another bus, has the serial port.
   case portInUse(path: String)
+  /// The port's driver did not take one of the line's settings.
+  case settingRefused(path: String, setting: String)
   /// libmodbus waits with `select`, which can't take descriptors from the limit on.
   case descriptorTooHigh(lowestFree: Int32, limit: Int32)
 
@@ -25,7 +27,7 @@ enum ConnectError: Error, Hashable {
     switch self {
     case .refused, .portInUse: true
     case .failed(let error): !error.isTimeout
-    case .unresolved, .descriptorTooHigh: false
+    case .unresolved, .descriptorTooHigh, .settingRefused: false
     }
   }
 }
@@ -38,6 +40,7 @@ extension ConnectError: CustomStringConvertible {
     case .refused(let endpoint): "connect \(endpoint): Connection refused"
     case .failed(let error): error.description
     case .portInUse(let path): "open \(path): in use by another program"
+    case .settingRefused(let path, let setting): "open \(path): the port does not take \(setting)"
     case .descriptorTooHigh(let lowestFree, let limit):
       "too many open files: next descriptor \(lowestFree); libmodbus needs one below \(limit)"
     }
@@ -59,6 +62,9 @@ enum TransactionError: Error, Hashable {
   case badAnswer(AnswerError)
   /// The connection was found closed before the request was sent.
   case closedBefore(reason: String)
+  /// Nothing was sent: an answer that could not be told from this request's may still be in the
+  /// connection, which is to be replaced.
+  case staleConnection
   /// The connection closed between request and answer.
   case closed(reason: String)
 }

@@ -22,14 +22,14 @@ public struct BusPlan: Sendable, Hashable {
   public var devices: [Device]
   /// How long an answer may take, in milliseconds.
   public var timeoutMilliseconds: Int64
-  /// The serial line; `nil` for a bus over TCP.
+  /// The serial line; `nil` for a bus over TCP, and where a serial server's speed is not known.
   public var line: SerialLine?
 
   /// Plans a bus.
   public init(_ definition: ModbusBusDefinition) {
     bus = definition.name
     timeoutMilliseconds = definition.timeoutMilliseconds
-    if case .rtu(let line) = definition.endpoint { self.line = line }
+    line = definition.endpoint.line
     devices = definition.devices.map { device in
       Device(
         name: device.name, unit: device.unit, requests: RequestPlanner.requests(for: device))

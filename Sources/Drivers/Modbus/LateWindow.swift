@@ -7,14 +7,15 @@ struct LateWindow: Sendable, Hashable {
   /// later still is the stated limit.
   static let timeouts: Int64 = 2
 
-  private let milliseconds: Int64
+  /// `nil` on a bus that numbers its transactions.
+  private let timings: UnitTimings?
   private var ends: [AnswerShape: Int64] = [:]
 
   /// A window for a bus; one that numbers its transactions needs none.
   init(_ definition: ModbusBusDefinition) {
     switch definition.endpoint {
-    case .tcp: milliseconds = 0
-    case .rtu: milliseconds = Self.timeouts * definition.timeoutMilliseconds
+    case .tcp: timings = nil
+    case .rtu, .rtuOverTCP: timings = UnitTimings(definition)
     }
   }
 
@@ -26,9 +27,10 @@ struct LateWindow: Sendable, Hashable {
 
   /// `request` was given up at `now`. Bounded by the requests of a bus and their parts.
   mutating func recordGivenUp(_ request: PlannedRequest, at now: Int64) {
-    guard milliseconds > 0 else { return }
+    guard let timings else { return }
     ends = ends.filter { $0.value > now }
-    ends[request.answerShape] = now + milliseconds
+    ends[request.answerShape] =
+      now + Self.timeouts * timings[request.unit].timeoutMilliseconds
   }
 }
 

@@ -32,7 +32,10 @@ public actor ModbusBus {
   private let counts: Monitor<ModbusBusStatistics>
   private let lookup: HostLookup
   private let inbox = Monitor(BusInbox())
+  private let timings: UnitTimings
   private var connection: ModbusConnection?
+  /// When the connection was made or used last, in monotonic milliseconds.
+  private var lastUse = Int64.min
   private var visitShare = VisitShare()
 
   /// Makes a bus that hands what it reads to `sink`, and tells `heartbeat` that it still turns.
@@ -56,6 +59,7 @@ public actor ModbusBus {
     self.sink = sink
     self.clock = clock
     counts = Monitor(ModbusBusStatistics(definition, start: clock.monotonic))
+    timings = UnitTimings(definition)
     executor = try ThreadExecutor(name: "modbus \(definition.name)")
   }
 
@@ -80,8 +84,8 @@ public actor ModbusBus {
   }
 
   /// Polls until its task is cancelled, which it notices between transactions and while it sleeps:
-  /// within the bus's time-out and what an answer takes on a serial line, or the 4 s of a lookup
-  /// and a connection attempt. The connection is closed when it returns.
+  /// within the unit's time-out and what an answer takes on a serial line, or twice the
+  /// connection's time-out for a lookup and an attempt. The connection is closed when it returns.
   public func run() async {
     await withTaskCancellationHandler {
       poll()
@@ -108,8 +112,12 @@ public actor ModbusBus {
         if let ticket { _ = visit(ticket, &state, idleEnd: nil) }
       case .sleep(let time):
         deliver(&state)
-        let wish = ticket.flatMap { visit($0, &state, idleEnd: time) }
-        let pause = min(time, wish ?? time) - clock.monotonic
+        let wish = ticket.flatMap { visit($0, &state, idleEnd: time) } ?? time
+        // Read anew: an errand's question may have taken its time.
+        let now = clock.monotonic
+        let wake = min(time, wish)
+        // A connection that an errand waits with is not given back.
+        let pause = (ticket == nil ? wakeTime(before: wake, now, &state) : wake) - now
         heartbeat.turn(nextWithin: max(0, pause) + definition.workMilliseconds)
         sleep(milliseconds: pause)
       }
@@ -124,7 +132,10 @@ public actor ModbusBus {
     // A serial port is its connection's alone.
     connection = nil
     do throws(ConnectError) {
-      connection = try ModbusConnection.open(definition.endpoint, lookup: lookup)
+      connection = try ModbusConnection.open(definition, lookup: lookup)
+      let pause = definition.manners.pauseAfterConnectMilliseconds
+      if pause > 0 { sleep(milliseconds: pause) }
+      lastUse = clock.monotonic
       state.connected(at: clock.now())
       counts.withLock { $0.counters.connects += 1 }
       return nil
@@ -134,18 +145,32 @@ public actor ModbusBus {
     }
   }
 
+  /// Gives a connection back that has rested long enough. When to look again, `time` at the latest.
+  private func wakeTime(
+    before time: Int64, _ now: Int64, _ state: inout ModbusBusStateMachine
+  ) -> Int64 {
+    guard let rest = definition.manners.restAfterMilliseconds, state.isOpen else { return time }
+    guard lastUse + rest <= now else { return min(time, lastUse + rest) }
+    state.rest()
+    connection = nil
+    return time
+  }
+
   private func perform(_ turn: ModbusBusStateMachine.Turn, _ state: inout ModbusBusStateMachine) {
     let lateBefore = connection?.lateAnswers ?? 0
     let start = ContinuousClock.now
+    let timing = timings[turn.request.unit]
     let result: Result<ReadAnswer, TransactionError>
     do throws(TransactionError) {
       let answer = try connection?.read(
         turn.request.readRequest, unit: turn.request.unit,
-        timeout: .milliseconds(definition.timeoutMilliseconds))
+        timeout: .milliseconds(timing.timeoutMilliseconds),
+        pause: .milliseconds(timing.pauseMilliseconds))
       result = answer.map { .success($0) } ?? .failure(.closedBefore(reason: "not connected"))
     } catch {
       result = .failure(error)
     }
+    lastUse = clock.monotonic
     let lateAnswers = (connection?.lateAnswers ?? 0) - lateBefore
     let times = TransactionTimes(
       microseconds: start.duration(to: .now).microseconds,
@@ -180,6 +205,7 @@ public actor ModbusBus {
       heartbeat.turn(nextWithin: definition.workMilliseconds)
       guard let outcome = connection?.perform(question, isTraced: ticket.isTraced) else { break }
       let end = clock.now()
+      lastUse = end.monotonic
       state.finishVisit(question.request, with: outcome.result, at: end)
       visitShare.record(from: now, until: end.monotonic)
       counts.withLock { counts in
@@ -212,20 +238,24 @@ public actor ModbusBus {
 }
 
 extension ModbusBusDefinition {
-  /// The 4 s of a lookup and a connection attempt, and what a board may need that is busy with
-  /// other things.
-  private static let graceMilliseconds: Int64 = 7_000
+  /// What a board may need that is busy with other things.
+  private static let graceMilliseconds: Int64 = 3_000
 
   /// How long a turn of the bus's loop may take beside its sleep. On a serial line an answer that
   /// does not end and what is read away before the next request take some time-outs more than the
   /// one, and all of that the time it takes at the line's speed.
   var workMilliseconds: Int64 {
-    Self.graceMilliseconds + 4 * timeoutMilliseconds + wireMilliseconds
+    let longest = UnitTimings(self).longest
+    // A lookup and an attempt to connect, each.
+    var time = Self.graceMilliseconds + 2 * manners.connectTimeoutMilliseconds
+    time += manners.pauseAfterConnectMilliseconds
+    time += 4 * longest.timeoutMilliseconds + 2 * longest.pauseMilliseconds
+    return time + wireMilliseconds
   }
 
   /// The longest that a request and all that may come of it take on the wire.
   var wireMilliseconds: Int64 {
-    guard case .rtu(let line) = endpoint else { return 0 }
+    guard let line = endpoint.line else { return 0 }
     let characters = ModbusRTUFrame.requestLength + ModbusRTUReception.maximumBytes
     return line.microseconds(ofCharacters: characters) / 1000
   }

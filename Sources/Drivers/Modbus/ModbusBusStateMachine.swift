@@ -47,6 +47,8 @@ struct ModbusBusStateMachine {
   private enum Link {
     case closed(retryAt: Int64)
     case open(since: Int64, isProven: Bool)
+    /// Given back until something is to be asked.
+    case resting
   }
 
   private let busName: String
@@ -111,13 +113,16 @@ struct ModbusBusStateMachine {
       earliest: earliest)
     {
       reportMissed(due.missed, of: due.job, at: now)
-      if !isOpen {
+      if case .closed = link {
         recordClosed(at: now)
         fail(due, closedReason, at: now)
       } else if backoffs[due.job.request.unit]?.mayAsk(at: now.monotonic) == false {
         fail(due, .offline, at: now)
-      } else {
+      } else if isOpen {
         return .ask(Turn(due: due))
+      } else {
+        schedule.putBack(due)
+        return .connect
       }
     }
     return rest(until: firstDue(at: now) ?? now.monotonic, at: now)
@@ -129,9 +134,10 @@ struct ModbusBusStateMachine {
 
   /// When a job may be taken. One that will not be asked needs no wait for late answers.
   private func earliest(at now: Timestamp) -> (Job) -> Int64 {
-    let (isOpen, backoffs, lateWindow) = (isOpen, backoffs, lateWindow)
+    let (backoffs, lateWindow) = (backoffs, lateWindow)
+    let isClosed = if case .closed = link { true } else { false }
     return { job in
-      guard isOpen, backoffs[job.request.unit]?.mayAsk(at: now.monotonic) != false else {
+      guard !isClosed, backoffs[job.request.unit]?.mayAsk(at: now.monotonic) != false else {
         return .min
       }
       return lateWindow.opening(for: job.request)
@@ -152,6 +158,12 @@ extension ModbusBusStateMachine {
   mutating func connected(at now: Timestamp) {
     link = .open(since: now.monotonic, isProven: false)
     silence.recordSignOfLife(at: now.monotonic)
+  }
+
+  /// The connection was given back because it is not needed for a while; not a fault.
+  mutating func rest() {
+    guard isOpen else { return }
+    link = .resting
   }
 
   /// No connection could be made until `now`.
@@ -246,6 +258,9 @@ extension ModbusBusStateMachine {
       // Stations close connections that are idle; nothing was asked, so nothing is lost yet.
       schedule.putBack(turn.due)
       connectionClosed(reason, at: now)
+    case .failure(.staleConnection):
+      schedule.putBack(turn.due)
+      replaceConnection(at: now)
     case .failure(.closed(let reason)):
       connectionClosed(reason, at: now)
       recordClosed(at: now)
@@ -327,6 +342,7 @@ extension ModbusBusStateMachine {
       if error.losesFraming { replaceConnection(at: now) } else { proveConnection(at: now) }
     case .failure(.closedBefore(let reason)), .failure(.closed(let reason)):
       connectionClosed(reason, at: now)
+    case .failure(.staleConnection): replaceConnection(at: now)
     }
   }
 
@@ -371,7 +387,11 @@ extension ModbusBusStateMachine {
     reports.addMissed(missed, of: job.request, of: job.device, at: now) { time in
       let end = time + job.request.everyMilliseconds
       // A cycle that saw the connection open could have been read, had there been time.
-      guard case .open(let since, _) = link, end > since else { return closedReason }
+      switch link {
+      case .open(let since, _) where end > since: break
+      case .resting: break
+      case .open, .closed: return closedReason
+      }
       return backoffs[job.request.unit]?.mayAsk(at: time) == false ? .offline : .notRead
     }
   }

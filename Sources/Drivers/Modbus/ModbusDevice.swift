@@ -77,12 +77,22 @@ public struct ModbusDevice: Sendable, Hashable {
   public var unit: UInt8
   /// Its points, in the configuration's order; samples index them so.
   public var points: [ModbusPoint]
+  /// Milliseconds that the unit may need before it begins to answer, beyond the bus's time-out.
+  public var turnaroundMilliseconds: Int64
+  /// The least silence on the bus before a request to the unit and behind its answer, in
+  /// milliseconds.
+  public var pauseMilliseconds: Int64
 
   /// Makes a device.
-  public init(name: String, unit: UInt8, points: [ModbusPoint]) {
+  public init(
+    name: String, unit: UInt8, points: [ModbusPoint], turnaroundMilliseconds: Int64 = 0,
+    pauseMilliseconds: Int64 = 0
+  ) {
     self.name = name
     self.unit = unit
     self.points = points
+    self.turnaroundMilliseconds = turnaroundMilliseconds
+    self.pauseMilliseconds = pauseMilliseconds
   }
 }
 
@@ -92,6 +102,46 @@ public enum ModbusEndpoint: Sendable, Hashable {
   case tcp(host: String, port: UInt16)
   /// Modbus RTU on a serial port.
   case rtu(SerialLine)
+  /// Modbus RTU through a serial server in transparent mode.
+  case rtuOverTCP(RTUOverTCP)
+
+  /// Whether messages are framed as on a serial line, with a checksum and without numbers.
+  public var framesAsRTU: Bool {
+    if case .tcp = self { false } else { true }
+  }
+
+  /// The serial line as far as its speed is known; `nil` for a bus over TCP.
+  public var line: SerialLine? {
+    switch self {
+    case .tcp: nil
+    case .rtu(let line): line
+    case .rtuOverTCP(let server): server.line
+    }
+  }
+}
+
+/// A serial server in transparent mode: it passes the bytes of Modbus RTU on as they are.
+public struct RTUOverTCP: Sendable, Hashable {
+  /// A name or an address.
+  public var host: String
+  /// Its TCP port.
+  public var port: UInt16
+  /// The speed that the server's port is set to, if it was told: what an answer takes there is then
+  /// not of the time-out, and silences are kept.
+  public var baud: Int?
+  /// Whether what is sent comes back before the answer.
+  public var echoes: Bool
+
+  /// Makes one.
+  public init(host: String, port: UInt16, baud: Int? = nil, echoes: Bool = false) {
+    self.host = host
+    self.port = port
+    self.baud = baud
+    self.echoes = echoes
+  }
+
+  /// The server's port, reckoned with the specification's 11 bits a character.
+  public var line: SerialLine? { baud.map { SerialLine(path: "\(host):\(port)", baud: $0) } }
 }
 
 /// A bus with its devices, as configured.
@@ -105,14 +155,18 @@ public struct ModbusBusDefinition: Sendable, Hashable {
   public var timeoutMilliseconds: Int64
   /// The devices on it.
   public var devices: [ModbusDevice]
+  /// How the connection and the units are treated.
+  public var manners: BusManners
 
   /// Makes a bus.
   public init(
-    name: String, endpoint: ModbusEndpoint, timeoutMilliseconds: Int64, devices: [ModbusDevice]
+    name: String, endpoint: ModbusEndpoint, timeoutMilliseconds: Int64, devices: [ModbusDevice],
+    manners: BusManners = BusManners()
   ) {
     self.name = name
     self.endpoint = endpoint
     self.timeoutMilliseconds = timeoutMilliseconds
     self.devices = devices
+    self.manners = manners
   }
 }

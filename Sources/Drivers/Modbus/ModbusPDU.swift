@@ -25,6 +25,8 @@ enum AnswerError: Error, Hashable {
   case wrongFunction(found: UInt8, expected: UInt8)
   /// Bytes behind the function code.
   case wrongLength(found: Int, expected: Int)
+  /// What came back first on a line that echoes is not what was sent.
+  case wrongEcho
   /// Bytes came without a pause, so that nothing could be asked.
   case neverSilent
 
@@ -32,7 +34,8 @@ enum AnswerError: Error, Hashable {
   var losesFraming: Bool {
     switch self {
     case .wrongProtocol, .impossibleLength: true
-    case .wrongTransaction, .wrongUnit, .wrongFunction, .wrongLength, .neverSilent: false
+    case .wrongTransaction, .wrongUnit, .wrongFunction, .wrongLength, .wrongEcho, .neverSilent:
+      false
     }
   }
 }
@@ -53,6 +56,8 @@ extension AnswerError: CustomStringConvertible {
       "answer to function \(found); expected \(expected)"
     case .wrongLength(let found, let expected):
       "answer with \(found) bytes of data; expected \(expected)"
+    case .wrongEcho:
+      "the request did not come back as it was sent; expected its echo (echo: true)"
     case .neverSilent:
       "the line is never silent; expected 3.5 characters of silence before a request"
     }

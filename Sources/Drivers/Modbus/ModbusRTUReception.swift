@@ -17,7 +17,9 @@ struct ModbusRTUReception: Sendable {
   private let request: ReadRequest
   private let unit: UInt8
   private let sent: [UInt8]
+  private let demandsEcho: Bool
   private var mayBeEcho = true
+  private var isEchoWrong = false
   /// What is not explained yet.
   private var received: [UInt8] = []
 
@@ -26,11 +28,13 @@ struct ModbusRTUReception: Sendable {
   private var late: [AnswerShape] = []
   private var doubted: (answer: ReadAnswer, shape: AnswerShape)?
 
-  /// Waits for the answer to a request that was sent as `sent`.
-  init(_ request: ReadRequest, unit: UInt8, sent: [UInt8]) {
+  /// Waits for the answer to a request that was sent as `sent`. If the line echoes, that has to
+  /// come back first: other bytes are those of two that sent at once.
+  init(_ request: ReadRequest, unit: UInt8, sent: [UInt8], demandsEcho: Bool = false) {
     self.request = request
     self.unit = unit
     self.sent = sent
+    self.demandsEcho = demandsEcho
   }
 
   /// Whether nothing has come that could be an answer's part.
@@ -38,11 +42,14 @@ struct ModbusRTUReception: Sendable {
 
   /// Whether more bytes could not make it an answer: it is as long as one, or a whole frame.
   var isComplete: Bool {
-    received.count >= expectedLength || ModbusRTUFrame(atStartOf: received[...]) != nil
+    isEchoWrong || received.count >= expectedLength
+      || ModbusRTUFrame(atStartOf: received[...]) != nil
   }
 
   /// Why there is no answer, once the line is silent or the time over.
   var failure: TransactionError {
+    if isEchoWrong { return .badAnswer(.wrongEcho) }
+    if demandsEcho, mayBeEcho { return .timeout(brokeOff: false) }
     if let frame = ModbusRTUFrame(atStartOf: received[...]) { return .badAnswer(fault(of: frame)) }
     return received.count >= expectedLength ? .wrongChecksum : .timeout(brokeOff: false)
   }
@@ -59,11 +66,8 @@ struct ModbusRTUReception: Sendable {
   /// Takes bytes over. `lateShapes`: answers that were given up and may still come.
   mutating func append(_ bytes: [UInt8], lateShapes: Set<AnswerShape>) {
     received += bytes
-    if mayBeEcho, received.count >= sent.count {
-      mayBeEcho = false
-      // An echo can have an answer's form: that of a request for 3 bytes of bits from 768 on.
-      if received.starts(with: sent) { received.removeFirst(sent.count) }
-    }
+    takeEcho()
+    guard !demandsEcho || !mayBeEcho, !isEchoWrong else { return }
     search(lateShapes)
     if doubted == nil, case .exception? = answer,
       let other = lateShapes.first(where: { isAnsweredAlike($0) })
@@ -75,6 +79,15 @@ struct ModbusRTUReception: Sendable {
     guard answer != nil, let doubted else { return }
     late.append(doubted.shape)
     self.doubted = nil
+  }
+
+  private mutating func takeEcho() {
+    guard mayBeEcho else { return }
+    if demandsEcho, !sent.starts(with: received.prefix(sent.count)) { isEchoWrong = true }
+    guard received.count >= sent.count else { return }
+    mayBeEcho = false
+    // An echo can have an answer's form: that of a request for 3 bytes of bits from 768 on.
+    if received.starts(with: sent) { received.removeFirst(sent.count) }
   }
 
   /// Whether an exception to the request of this shape looks like one to ours. A like request is

@@ -1,24 +1,18 @@
-internal import CModbus
 internal import Glibc
-internal import LinuxSystem
 
-/// An open Modbus TCP connection: libmodbus opens it and owns the socket, the frames are our own
-/// (docs/decisions/0002-own-mbap-framing.md). Every call may block its thread until its deadline.
+/// An open Modbus TCP connection; the frames are our own (docs/decisions/0002-own-mbap-framing.md).
+/// Every call may block its thread until its deadline.
 struct ModbusTCPConnection: ~Copyable {
-  /// How long opening may take: a SYN that was lost is sent again after 1 s (RFC 6298), so this
-  /// forgives one.
-  static let connectTimeout: Duration = .seconds(2)
-  /// Unacknowledged data after which the kernel gives the connection up, in milliseconds: tells a
-  /// gateway without power from a silent unit behind a live one.
-  private static let unacknowledgedLimit: Int32 = 5_000
   /// Late answers passed over before a request; a peer that sends more talks without being asked.
   private static let lateAnswersPerRequest = 64
 
-  private let context: OpaquePointer
-  private let descriptor: Int32
-  private let endpoint: String
+  private let socket: ModbusSocket
   private var transactions = TransactionCounter()
   private var received: [UInt8] = []
+  /// When the last transaction ended, and the silence that it asked for behind it.
+  private var lastUse: ContinuousClock.Instant?
+  private var pauseBehind: Duration = .zero
+  private var endpoint: String { socket.endpoint }
 
   /// Answers that came after their request had been given up.
   private(set) var lateAnswers = 0
@@ -27,82 +21,31 @@ struct ModbusTCPConnection: ~Copyable {
   /// Takes down what goes over the wire, while somebody wants that.
   var trace: BusTrace?
 
-  private init(context: OpaquePointer, endpoint: String) {
-    self.context = context
-    self.endpoint = endpoint
-    descriptor = modbus_get_socket(context)
-  }
+  private init(_ socket: consuming ModbusSocket) { self.socket = socket }
 
-  deinit {
-    modbus_close(context)
-    modbus_free(context)
-  }
-
-  /// Connects to the first address of `host` that answers, within `connectTimeout` and that of the
-  /// lookup.
+  /// Connects to the first address of `host` that answers.
   static func open(
-    host: String, port: UInt16, lookup: HostLookup = HostLookup()
+    host: String, port: UInt16, manners: BusManners = BusManners(),
+    lookup: HostLookup = HostLookup()
   ) throws(ConnectError) -> ModbusTCPConnection {
-    let addresses = try lookup.addresses(of: host)
-    let deadline = ContinuousClock.now + connectTimeout
-    var failure = ConnectError.unresolved(host: host, reason: "no address")
-    for (index, address) in addresses.enumerated() {
-      let remaining = ContinuousClock.now.duration(to: deadline)
-      guard remaining > .zero else { break }
-      do {
-        // Shared out, or a first address that is silent would keep the others from being tried.
-        return try connect(
-          to: address, port: port, within: remaining / (addresses.count - index))
-      } catch {
-        failure = error
-      }
-    }
-    throw failure
-  }
-
-  private static func connect(
-    to address: String, port: UInt16, within timeout: Duration
-  ) throws(ConnectError) -> ModbusTCPConnection {
-    let endpoint = address.contains(":") ? "[\(address)]:\(port)" : "\(address):\(port)"
-    try DescriptorLimit.check()
-    guard let context = modbus_new_tcp_pi(address, "\(port)") else {
-      throw .failed(SystemError(call: "modbus_new_tcp_pi", subject: endpoint, code: errno))
-    }
-    let parts = timeout.components
-    // Zero in both is refused by libmodbus; a deadline that close has passed anyway.
-    let microseconds = max(1, UInt32(parts.attoseconds / 1_000_000_000_000))
-    modbus_set_response_timeout(context, UInt32(parts.seconds), microseconds)
-    guard modbus_connect(context) == 0 else {
-      let code = errno
-      modbus_free(context)
-      if code == ECONNREFUSED { throw .refused(endpoint: endpoint) }
-      // What `select` leaves behind when its time is over.
-      let cause = code == EINPROGRESS ? ETIMEDOUT : code
-      throw .failed(SystemError(call: "connect", subject: endpoint, code: cause))
-    }
-    let connection = ModbusTCPConnection(context: context, endpoint: endpoint)
-    connection.configureSocket()
-    return connection
-  }
-
-  private borrowing func configureSocket() {
-    // Both only speed things up; the connection works without them. libmodbus sets TCP_NODELAY on
-    // IPv4 sockets alone.
-    var on: Int32 = 1
-    let size = socklen_t(MemoryLayout<Int32>.size)
-    setsockopt(descriptor, Int32(IPPROTO_TCP), TCP_NODELAY, &on, size)
-    var limit = Self.unacknowledgedLimit
-    setsockopt(descriptor, Int32(IPPROTO_TCP), TCP_USER_TIMEOUT, &limit, size)
+    ModbusTCPConnection(
+      try ModbusSocket.open(host: host, port: port, manners: manners, lookup: lookup))
   }
 
   /// Asks `unit` and waits for its answer until `timeout` after the request was sent, however
-  /// slowly the bytes come.
+  /// slowly the bytes come. Nothing is sent for `pause` at least before the request and behind its
+  /// end.
   mutating func read(
-    _ request: ReadRequest, unit: UInt8, timeout: Duration
+    _ request: ReadRequest, unit: UInt8, timeout: Duration, pause: Duration = .zero
   ) throws(TransactionError) -> ReadAnswer {
+    keepQuiet(for: max(pause, pauseBehind))
+    pauseBehind = pause
+    defer { lastUse = .now }
     try passOverLateAnswers()
     let transaction = transactions.next()
-    try send(ModbusTCPFrame(transaction: transaction, unit: unit, pdu: request.pdu).bytes)
+    let frame = ModbusTCPFrame(transaction: transaction, unit: unit, pdu: request.pdu).bytes
+    trace?.willSend(frame)
+    try socket.send(frame)
     let sent = ContinuousClock.now
     while let frame = try nextFrame(until: sent + timeout) {
       if transactions.isLate(frame.transaction) {
@@ -118,6 +61,12 @@ struct ModbusTCPConnection: ~Copyable {
       }
     }
     throw .timeout(brokeOff: !received.isEmpty)
+  }
+
+  private func keepQuiet(for pause: Duration) {
+    guard pause > .zero, let lastUse else { return }
+    let remaining = ContinuousClock.now.duration(to: lastUse + pause)
+    if remaining > .zero { usleep(UInt32(remaining.millisecondsRoundedUp) * 1000) }
   }
 
   /// Clears the line before a request. The beginning of a late answer may stay: its rest belongs
@@ -150,56 +99,9 @@ struct ModbusTCPConnection: ~Copyable {
       }
       let remaining = deadline.map { ContinuousClock.now.duration(to: $0) }
       if let remaining, remaining <= .zero { return nil }
-      guard try receive(waiting: remaining ?? .zero) else { return nil }
+      let count = try socket.receive(into: &received, waiting: remaining ?? .zero)
+      guard count > 0 else { return nil }
+      trace?.received(received.suffix(count))
     }
-  }
-
-  /// Appends what arrives within `time`; false when nothing does.
-  private mutating func receive(waiting time: Duration) throws(TransactionError) -> Bool {
-    var entry = pollfd(fd: descriptor, events: Int16(POLLIN), revents: 0)
-    var chunk = [UInt8](repeating: 0, count: Int(MODBUS_TCP_MAX_ADU_LENGTH))
-    let count: Int
-    do throws(SystemError) {
-      let ready = try systemCall("poll", on: endpoint) {
-        poll(&entry, 1, time.millisecondsRoundedUp)
-      }
-      guard ready > 0 else { return false }
-      count = try systemCall("recv", on: endpoint) {
-        recv(descriptor, &chunk, chunk.count, Int32(MSG_DONTWAIT))
-      }
-    } catch {
-      throw .closed(reason: error.description)
-    }
-    guard count > 0 else { throw .closed(reason: "\(endpoint) closed the connection") }
-    received.append(contentsOf: chunk.prefix(count))
-    trace?.received(chunk.prefix(count))
-    return true
-  }
-
-  /// Hands a request to the kernel. It has room: at most a few requests of 12 bytes are under way.
-  private func send(_ bytes: [UInt8]) throws(TransactionError) {
-    trace?.willSend(bytes)
-    let sent: Int
-    do throws(SystemError) {
-      sent = try systemCall("send", on: endpoint) {
-        // Without MSG_NOSIGNAL a peer that closed would kill the process with SIGPIPE.
-        Glibc.send(descriptor, bytes, bytes.count, Int32(MSG_NOSIGNAL))
-      }
-    } catch {
-      throw .closedBefore(reason: error.description)
-    }
-    guard sent == bytes.count else {
-      throw .closed(reason: "send \(endpoint): \(sent) of \(bytes.count) bytes")
-    }
-  }
-}
-
-extension Duration {
-  /// For `poll`: rounded down, a wait would end before its time and spin; and it takes a negative
-  /// time for "for ever".
-  var millisecondsRoundedUp: Int32 {
-    let (seconds, attoseconds) = max(self, .zero).components
-    let milliseconds = (attoseconds + 999_999_999_999_999) / 1_000_000_000_000_000
-    return Int32(clamping: seconds * 1000 + milliseconds)
   }
 }

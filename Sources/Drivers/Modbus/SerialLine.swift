@@ -1,18 +1,21 @@
-/// A serial line as Modbus RTU uses it; 8 data bits always.
+/// A serial line as Modbus RTU uses it.
 public struct SerialLine: Sendable, Hashable {
-  /// What the parity bit says.
+  /// What the parity bit says; `mark` is always 1, `space` always 0.
   public enum Parity: String, Sendable, Hashable, CaseIterable {
     case even
     case odd
     case none
+    case mark
+    case space
   }
 
-  /// Speeds that libmodbus sets as asked; any other it replaces by 9600 without a word.
+  /// The speeds that the kernel has a code for in `termios`.
   public static let bauds = [
-    300, 600, 1200, 2400, 4800, 9600, 19_200, 38_400, 57_600, 115_200, 230_400, 460_800, 921_600,
+    300, 600, 1200, 2400, 4800, 9600, 19_200, 38_400, 57_600, 115_200, 230_400, 460_800, 500_000,
+    576_000, 921_600,
   ]
-  /// RTU sends bytes; the 7 bits of Modbus ASCII would cut them.
-  public static let dataBits = 8
+  /// Data bits of a character. RTU sends bytes, which 7 cut: only for converters that widen them.
+  public static let dataBits = 7...8
 
   /// The terminal, such as `/dev/ttyS1`.
   public var path: String
@@ -22,19 +25,31 @@ public struct SerialLine: Sendable, Hashable {
   public var parity: Parity
   /// 1 or 2.
   public var stopBits: Int
+  /// One of `SerialLine.dataBits`.
+  public var dataBits: Int
+  /// Who switches between sending and receiving; `nil`: the adapter or the driver by itself.
+  public var direction: RS485Direction?
+  /// Whether what is sent comes back before the answer.
+  public var echoes: Bool
 
   /// Makes a line; parity and stop bit as the specification demands of every device by default
   /// (Modbus over serial line V1.02, section 2.5.1).
-  public init(path: String, baud: Int, parity: Parity = .even, stopBits: Int = 1) {
+  public init(
+    path: String, baud: Int, parity: Parity = .even, stopBits: Int = 1, dataBits: Int = 8,
+    direction: RS485Direction? = nil, echoes: Bool = false
+  ) {
     self.path = path
     self.baud = baud
     self.parity = parity
     self.stopBits = stopBits
+    self.dataBits = dataBits
+    self.direction = direction
+    self.echoes = echoes
   }
 
   /// What a byte takes on the line: start bit, data, parity, stop bits; 11 by default.
   public var bitsPerCharacter: Int {
-    1 + Self.dataBits + (parity == .none ? 0 : 1) + stopBits
+    1 + dataBits + (parity == .none ? 0 : 1) + stopBits
   }
 
   /// Microseconds that `count` bytes take.

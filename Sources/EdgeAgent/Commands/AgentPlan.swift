@@ -71,10 +71,12 @@ struct AgentPlan {
   private static func lines(_ definition: ModbusBusDefinition, _ plan: BusPlan) -> [String] {
     var lines = [
       "bus \(plan.bus): \(way(definition.endpoint)), "
-        + "timeout \(duration(plan.timeoutMilliseconds)), " + count(plan.devices.count, "device")
+        + "timeout \(duration(plan.timeoutMilliseconds)), "
+        + definition.manners.words.map { $0 + ", " }.joined() + count(plan.devices.count, "device")
     ]
+    lines += warnings(of: definition.endpoint)
     for (device, planned) in zip(definition.devices, plan.devices) {
-      lines.append("  \(device.name), unit \(device.unit)")
+      lines.append("  \(device.name), unit \(device.unit)" + manners(of: device))
       lines += planned.requests.map { request in
         let last = Int(request.address) + request.count - 1
         let names = request.points.map { device.points[$0].description.name }
@@ -102,10 +104,26 @@ struct AgentPlan {
     switch endpoint {
     case .tcp(let host, let port): "tcp \(self.endpoint(host, port))"
     case .rtu(let line):
-      "rtu \(line.path), \(line.baud) Bd, \(SerialLine.dataBits) data bits, "
+      "rtu \(line.path), \(line.baud) Bd, \(line.dataBits) data bits, "
         + "\(line.parity == .none ? "no" : line.parity.rawValue) parity, "
         + count(line.stopBits, "stop bit")
+        + (line.direction.map { ", \($0.words)" } ?? "") + (line.echoes ? ", echo" : "")
+    case .rtuOverTCP(let server):
+      "rtu over tcp \(self.endpoint(server.host, server.port))"
+        + (server.baud.map { ", \($0) Bd" } ?? "") + (server.echoes ? ", echo" : "")
     }
+  }
+
+  private static func manners(of device: ModbusDevice) -> String {
+    [("turnaround", device.turnaroundMilliseconds), ("pause", device.pauseMilliseconds)]
+      .filter { $0.1 > 0 }.map { ", \($0.0) \(duration($0.1))" }.joined()
+  }
+
+  private static func warnings(of endpoint: ModbusEndpoint) -> [String] {
+    guard case .rtu(let line) = endpoint, line.dataBits < 8 else { return [] }
+    return [
+      "  WARNING: \(line.dataBits) data bits cut every byte from 0x80 on; Modbus RTU needs 8"
+    ]
   }
 
   /// An IPv6 address in brackets, so that its port can be told from it.

@@ -50,6 +50,7 @@ struct DeviceSection {
     var unit: Setting<Int64>
     var every: Int64?
     var points: NamedPoints?
+    var pacing: PacingSettings
     var report: ReportChoice?
   }
 
@@ -72,7 +73,9 @@ struct DeviceSection {
       (ownPlace ?? device.value).refuse("has no points", "at least one is expected")
     }
     let merged = own.flatMap { own in profile.map { merge(own, over: $0) } }
-    return Parts(bus: bus, unit: unit, every: every, points: merged, report: report)
+    return Parts(
+      bus: bus, unit: unit, every: every, points: merged, pacing: PacingSettings.read(device),
+      report: report)
   }
 
   private func knownBus(_ place: ConfigurationValue, _ buses: BusSection) -> String? {
@@ -107,8 +110,8 @@ struct DeviceSection {
     guard let bus = parts.bus, let unit = parts.unit.value, let points else { return nil }
     return PlacedDevice(
       name: name, bus: bus,
-      device: ModbusDevice(
-        name: name, unit: UInt8(unit), points: points.compactMap(\.self)),
+      device: parts.pacing.apply(
+        to: ModbusDevice(name: name, unit: UInt8(unit), points: points.compactMap(\.self))),
       place: parts.unit.place ?? value)
   }
 

@@ -20,30 +20,25 @@ struct SerialPorts {
   mutating func line(_ line: MappingReader, of bus: String) -> SerialLine? {
     let port = line.require("port", "a port of the board, or a path such as /dev/ttyS1,")
     let path = port.flatMap(path)
-    let bauds = SerialLine.bauds.map(String.init)
-    let baud = line.require("baud", "the devices' speed, such as 9600,")
-      .flatMap { $0.choice(bauds, "a speed of the line") }.flatMap { Int($0) }
+    let baud = line.require("baud", "the devices' speed, such as 9600,")?.baud()
     let parity =
       line.take("parity").map { $0.choice(SerialLine.Parity.self, "a parity") } ?? .even
     let stopBits = line.take("stop-bits").map { $0.integer(in: 1...2) } ?? 1
-    let dataBits = line.take("data-bits").map(dataBits) ?? SerialLine.dataBits
+    let bits = Int64(SerialLine.dataBits.lowerBound)...Int64(SerialLine.dataBits.upperBound)
+    let dataBits = line.take("data-bits").map { $0.integer(in: bits) } ?? bits.upperBound
+    let direction = RS485Direction.read(line)
+    let echoes = line.take("echo").map { $0.boolean() } ?? false
     if let path, let port {
       if let other = taken[path] {
         port.refuse("\(path) is the port of \(other)", "one bus a port is expected")
       }
       taken[path] = taken[path] ?? bus
     }
-    guard let path, let baud, let parity, let stopBits, dataBits != nil else { return nil }
-    return SerialLine(path: path, baud: baud, parity: parity, stopBits: Int(stopBits))
-  }
-
-  private func dataBits(_ value: ConfigurationValue) -> Int? {
-    guard let bits = value.integer(in: 5...9) else { return nil }
-    guard bits == SerialLine.dataBits else {
-      value.refuse("\(bits) data bits can't carry Modbus RTU", "8 is expected (7 is Modbus ASCII)")
-      return nil
-    }
-    return SerialLine.dataBits
+    guard let path, let baud, let parity, let stopBits, let dataBits, let direction, let echoes
+    else { return nil }
+    return SerialLine(
+      path: path, baud: baud, parity: parity, stopBits: Int(stopBits), dataBits: Int(dataBits),
+      direction: direction, echoes: echoes)
   }
 
   /// The path of a port: as written, or what the board calls so.

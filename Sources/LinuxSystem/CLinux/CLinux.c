@@ -3,7 +3,9 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <linux/serial.h>
 #include <pthread.h>
+#include <stddef.h>
 #include <stdlib.h>
 #include <sys/eventfd.h>
 #include <sys/file.h>
@@ -63,4 +65,17 @@ int CLinux_open_pseudo_terminal(char *path, size_t size) {
 
 int CLinux_set_exclusive(int fd, int is_exclusive) {
   return ioctl(fd, is_exclusive ? TIOCEXCL : TIOCNXCL);
+}
+
+// Swift has no module of <linux/serial.h> and lays RS485Settings out by hand.
+_Static_assert(sizeof(struct serial_rs485) == 32, "RS485Settings");
+_Static_assert(offsetof(struct serial_rs485, flags) == 0, "RS485Settings");
+_Static_assert(offsetof(struct serial_rs485, delay_rts_before_send) == 4, "RS485Settings");
+_Static_assert(offsetof(struct serial_rs485, delay_rts_after_send) == 8, "RS485Settings");
+_Static_assert(SER_RS485_ENABLED == 1, "RS485Settings");
+_Static_assert(SER_RS485_RTS_ON_SEND == 2, "RS485Settings");
+_Static_assert(SER_RS485_RTS_AFTER_SEND == 4, "RS485Settings");
+
+int CLinux_terminal_control(int fd, unsigned long request, void *argument) {
+  return ioctl(fd, request, argument);
 }

@@ -13,6 +13,8 @@ final class ScriptedLine: Sendable {
     /// Which request of all, from 0.
     let number: Int
     let bytes: [UInt8]
+    /// When it was read.
+    let time = ContinuousClock.now
 
     var unit: UInt8 { bytes[0] }
     var function: UInt8 { bytes[1] }

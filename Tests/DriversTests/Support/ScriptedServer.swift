@@ -13,6 +13,8 @@ final class ScriptedServer: Sendable {
     /// Which request of all, from 0.
     let number: Int
     let bytes: [UInt8]
+    /// When it was read.
+    let time = ContinuousClock.now
 
     var transaction: UInt16 { UInt16(bytes[0]) << 8 | UInt16(bytes[1]) }
     var unit: UInt8 { bytes[6] }
@@ -52,9 +54,13 @@ final class ScriptedServer: Sendable {
   private let stopSignal: EventFD
   private let requests = Monitor<[Request]>([])
   private let hasEnded = Atomic(false)
+  private let requestLength: Int
+  private let connectionCounts = Monitor((accepted: 0, open: 0))
 
-  /// Binds a free port, which refuses connections until `listen`.
-  init(answer: @escaping @Sendable (Request) -> [Step]) throws {
+  /// Binds a free port, which refuses connections until `listen`. Requests are as long as Modbus
+  /// TCP's reading ones unless said otherwise.
+  init(requestLength: Int = 12, answer: @escaping @Sendable (Request) -> [Step]) throws {
+    self.requestLength = requestLength
     listener = try systemCall("socket") {
       socket(AF_INET, Int32(SOCK_STREAM.rawValue) | Int32(SOCK_CLOEXEC.rawValue), 0)
     }
@@ -73,9 +79,9 @@ final class ScriptedServer: Sendable {
 
   /// A server that takes connections from the start.
   static func listening(
-    answer: @escaping @Sendable (Request) -> [Step]
+    requestLength: Int = 12, answer: @escaping @Sendable (Request) -> [Step]
   ) throws -> ScriptedServer {
-    let server = try ScriptedServer(answer: answer)
+    let server = try ScriptedServer(requestLength: requestLength, answer: answer)
     try server.listen()
     return server
   }
@@ -88,6 +94,8 @@ final class ScriptedServer: Sendable {
 
   /// Every request so far.
   var received: [Request] { requests.withLock { $0 } }
+  /// How many connections were made, and how many of them stand.
+  var connections: (accepted: Int, open: Int) { connectionCounts.withLock { $0 } }
 
   private static func bindFreePort(_ listener: Int32) throws -> UInt16 {
     var address = loopbackAddress(0)
@@ -114,12 +122,14 @@ final class ScriptedServer: Sendable {
         if !serve(connection.number, connection.descriptor, answer) {
           close(connection.descriptor)
           connections.removeAll { $0.number == connection.number }
+          connectionCounts.withLock { $0.open -= 1 }
         }
       }
       if entries[1].revents & Int16(POLLIN) != 0 {
         let descriptor = accept(listener, nil, nil)
         if descriptor >= 0 { connections.append((accepted, descriptor)) }
         accepted += 1
+        connectionCounts.withLock { $0 = ($0.accepted + 1, $0.open + 1) }
       } else if entries[1].revents != 0 {
         // Not listening yet: poll reports a hang-up at once.
         usleep(1000)
@@ -133,8 +143,10 @@ final class ScriptedServer: Sendable {
   private func serve(
     _ connection: Int, _ descriptor: Int32, _ answer: (Request) -> [Step]
   ) -> Bool {
-    var bytes = [UInt8](repeating: 0, count: 12)
-    guard recv(descriptor, &bytes, 12, Int32(MSG_WAITALL)) == 12 else { return false }
+    var bytes = [UInt8](repeating: 0, count: requestLength)
+    guard recv(descriptor, &bytes, bytes.count, Int32(MSG_WAITALL)) == bytes.count else {
+      return false
+    }
     let request = requests.withLock { requests in
       let request = Request(connection: connection, number: requests.count, bytes: bytes)
       requests.append(request)

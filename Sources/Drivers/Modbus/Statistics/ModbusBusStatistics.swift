@@ -54,7 +54,7 @@ extension ModbusBusCounters {
     case .failure(.timeout): timeouts += 1
     case .failure(.badAnswer): badAnswers += 1
     case .failure(.wrongChecksum): wrongChecksums += 1
-    case .success, .failure(.closed), .failure(.closedBefore): break
+    case .success, .failure(.closed), .failure(.closedBefore), .failure(.staleConnection): break
     }
   }
 }

@@ -60,7 +60,7 @@ public struct UnitStatistics: Sendable, Hashable {
     case .failure(.wrongChecksum): wrongChecksums += 1
     case .failure(.badAnswer): badAnswers += 1
     case .failure(.closed): break
-    case .failure(.closedBefore): return
+    case .failure(.closedBefore), .failure(.staleConnection): return
     }
     if let turnaround { turnarounds.record(microseconds: turnaround) }
     if let reason = result.badReason { lastFailure = Failure(reason: reason, time: now) }
@@ -77,7 +77,7 @@ extension Result<ReadAnswer, TransactionError> {
     case .failure(.timeout): .timeout
     case .failure(.wrongChecksum): .crc
     case .failure(.badAnswer): .badAnswer
-    case .failure(.closed), .failure(.closedBefore): .busClosed
+    case .failure(.closed), .failure(.closedBefore), .failure(.staleConnection): .busClosed
     }
   }
 }

@@ -30,7 +30,7 @@ public struct BusProbe: Sendable, Hashable {
   }
 
   private let devices: [ModbusDevice]
-  private let timeoutMilliseconds: Int64
+  private let timings: UnitTimings
   private let isSerial: Bool
   /// Those still to be asked, the next one last.
   private var jobs: [Job] = []
@@ -58,8 +58,8 @@ public struct BusProbe: Sendable, Hashable {
   /// A probe of the devices of a bus that are named.
   public init(_ definition: ModbusBusDefinition, devices names: Set<String>, isTraced: Bool) {
     devices = definition.devices
-    timeoutMilliseconds = definition.timeoutMilliseconds
-    if case .rtu = definition.endpoint { isSerial = true } else { isSerial = false }
+    timings = UnitTimings(definition)
+    isSerial = definition.endpoint.framesAsRTU
     self.isTraced = isTraced
     for (index, device) in BusPlan(definition).devices.enumerated().reversed()
     where names.contains(device.name) {
@@ -81,7 +81,10 @@ public struct BusProbe: Sendable, Hashable {
         continue
       }
       current = job
-      return VisitQuestion(request: job.request, timeoutMilliseconds: timeoutMilliseconds)
+      let timing = timings[job.request.unit]
+      return VisitQuestion(
+        request: job.request, timeoutMilliseconds: timing.timeoutMilliseconds,
+        pauseMilliseconds: timing.pauseMilliseconds)
     }
     return nil
   }

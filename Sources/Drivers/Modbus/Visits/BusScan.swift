@@ -47,6 +47,7 @@ public struct BusScan: Sendable, Hashable {
 
   let isTraced: Bool
   private let timeoutMilliseconds: Int64
+  private let timings: UnitTimings
   private let isSerial: Bool
   private var firstTimeout: Int64
   private var isFirstPass = true
@@ -65,7 +66,8 @@ public struct BusScan: Sendable, Hashable {
   ) {
     self.units = Set(units).sorted()
     waiting = self.units.reversed()
-    if case .rtu = definition.endpoint { isSerial = true } else { isSerial = false }
+    isSerial = definition.endpoint.framesAsRTU
+    timings = UnitTimings(definition)
     self.timeoutMilliseconds = timeoutMilliseconds ?? definition.timeoutMilliseconds
     firstTimeout = min(self.timeoutMilliseconds, Self.firstTimeoutMilliseconds)
     self.isTraced = isTraced
@@ -93,7 +95,8 @@ public struct BusScan: Sendable, Hashable {
       unit: current, table: isFirstPass ? .holding : .input, address: 0, count: 1, points: [],
       everyMilliseconds: 1000)
     return VisitQuestion(
-      request: request, timeoutMilliseconds: isFirstPass ? firstTimeout : timeoutMilliseconds)
+      request: request, timeoutMilliseconds: isFirstPass ? firstTimeout : timeoutMilliseconds,
+      pauseMilliseconds: timings[current].pauseMilliseconds)
   }
 
   mutating func take(_ outcome: VisitOutcome, of question: VisitQuestion) {
@@ -134,7 +137,9 @@ public struct BusScan: Sendable, Hashable {
       gatewayExceptions.contains(code) ? nil : .exception(code)
     case .failure(.wrongChecksum), .failure(.badAnswer), .failure(.timeout(brokeOff: true)):
       .damaged(result.words(timeoutMilliseconds: 0))
-    case .failure(.timeout), .failure(.closed), .failure(.closedBefore): nil
+    case .failure(.timeout), .failure(.closed), .failure(.closedBefore),
+      .failure(.staleConnection):
+      nil
     }
   }
 }

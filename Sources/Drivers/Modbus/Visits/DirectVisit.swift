@@ -20,7 +20,8 @@ public enum DirectVisit {
       case .done: return runner.errand
       case .connect:
         do throws(ConnectError) {
-          connection = try ModbusConnection.open(definition.endpoint, lookup: lookup)
+          connection = try ModbusConnection.open(definition, lookup: lookup)
+          sleep(milliseconds: definition.manners.pauseAfterConnectMilliseconds)
         } catch {
           runner.connectFailed(error)
         }
@@ -59,8 +60,16 @@ extension Result<ReadAnswer, TransactionError> {
     switch self {
     case .failure(.timeout(let brokeOff)): brokeOff
     case .failure(.badAnswer(let error)): error.losesFraming
-    case .failure(.closed), .failure(.closedBefore): true
+    case .failure(.closed), .failure(.closedBefore), .failure(.staleConnection): true
     case .success, .failure(.wrongChecksum): false
+    }
+  }
+
+  /// Whether nothing was sent, for want of a connection that is good for it.
+  var wasNotAsked: Bool {
+    switch self {
+    case .failure(.closedBefore), .failure(.staleConnection): true
+    case .success, .failure: false
     }
   }
 

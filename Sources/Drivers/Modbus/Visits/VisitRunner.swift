@@ -44,7 +44,7 @@ struct VisitRunner: Sendable {
   mutating func finish(_ outcome: VisitOutcome) {
     guard let question = current else { return }
     // Stations close connections that are idle: asked once more over a new one.
-    if case .failure(.closedBefore) = outcome.result, !wasClosedBefore {
+    if outcome.result.wasNotAsked, !wasClosedBefore {
       wasClosedBefore = true
       return
     }
@@ -66,7 +66,8 @@ extension ModbusConnection {
       result = .success(
         try read(
           question.request.readRequest, unit: question.request.unit,
-          timeout: .milliseconds(question.timeoutMilliseconds)))
+          timeout: .milliseconds(question.timeoutMilliseconds),
+          pause: .milliseconds(question.pauseMilliseconds)))
     } catch {
       result = .failure(error)
     }

@@ -30,6 +30,9 @@ int CLinux_open_pseudo_terminal(char *path, size_t size);
 // ioctl is variadic. TIOCEXCL (1) or TIOCNXCL (0): whether others may open the terminal.
 int CLinux_set_exclusive(int fd, int is_exclusive);
 
+// ioctl is variadic: one whose argument is a pointer.
+int CLinux_terminal_control(int fd, unsigned long request, void *argument);
+
 // A condition variable that waits on CLOCK_MONOTONIC: the default waits on wall time, which steps.
 #include <pthread.h>
 int CLinux_cond_init_monotonic(pthread_cond_t *condition);
