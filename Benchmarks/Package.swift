@@ -17,6 +17,9 @@ let package = Package(
     .executable(name: "bench-slave", targets: ["Slave"]),
     .executable(name: "bench-subscriber", targets: ["Subscriber"]),
     .executable(name: "bench-floor", targets: ["Floor"]),
+    // The field side alone: a line as slow as a wire, and nothing but libmodbus.
+    .executable(name: "bench-line", targets: ["Line"]),
+    .executable(name: "bench-loop", targets: ["Loop"]),
     // What single steps of the agent cost.
     .executable(name: "bench-micro", targets: ["Micro"]),
     // What the store makes of a disk.
@@ -33,6 +36,10 @@ let package = Package(
     .executableTarget(
       name: "Floor", dependencies: ["Recording"], cSettings: cStrict,
       linkerSettings: [.linkedLibrary("modbus"), .linkedLibrary("mosquitto")]),
+    .executableTarget(name: "Line", dependencies: ["Recording"], cSettings: cStrict),
+    .executableTarget(
+      name: "Loop", dependencies: ["Recording"], cSettings: cStrict,
+      linkerSettings: [.linkedLibrary("modbus")]),
     .target(name: "Recording", cSettings: cStrict),
 
     // The store on a disk.

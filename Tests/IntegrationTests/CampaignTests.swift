@@ -15,6 +15,8 @@ struct CampaignTests {
       ("outages", ["--count", "3", "--seed", "4"]),
       // Links that come and go leave nothing behind.
       ("flap", ["--count", "30", "--seed", "7"]),
+      // No answer is taken for another's, whatever a line does to it.
+      ("modbus", ["--count", "20", "--seed", "3"]),
     ])
   func slice(name: String, options: [String]) throws {
     let campaign = try ChildProcess(

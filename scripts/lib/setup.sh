@@ -4,7 +4,7 @@
 packages=(
   libmodbus-dev libmosquitto-dev libssl-dev libyaml-dev libsqlite3-dev pkg-config
   mosquitto mosquitto-clients openssl sqlite3 binutils systemd
-  python3 python3-jsonschema python3-yaml iproute2
+  python3 python3-jsonschema python3-venv python3-yaml iproute2
 )
 
 setup() {

@@ -112,12 +112,9 @@ public actor ModbusBus {
         if let ticket { _ = visit(ticket, &state, idleEnd: nil) }
       case .sleep(let time):
         deliver(&state)
-        let wish = ticket.flatMap { visit($0, &state, idleEnd: time) } ?? time
-        // Read anew: an errand's question may have taken its time.
-        let now = clock.monotonic
-        let wake = min(time, wish)
-        // A connection that an errand waits with is not given back.
-        let pause = (ticket == nil ? wakeTime(before: wake, now, &state) : wake) - now
+        let wish = ticket.flatMap { visit($0, &state, idleEnd: time) }
+        let wake = wish.map { min(time, $0) } ?? wakeTime(before: time, &state)
+        let pause = wake - clock.monotonic
         heartbeat.turn(nextWithin: max(0, pause) + definition.workMilliseconds)
         sleep(milliseconds: pause)
       }
@@ -133,8 +130,7 @@ public actor ModbusBus {
     connection = nil
     do throws(ConnectError) {
       connection = try ModbusConnection.open(definition, lookup: lookup)
-      let pause = definition.manners.pauseAfterConnectMilliseconds
-      if pause > 0 { sleep(milliseconds: pause) }
+      pauseAfterConnect()
       lastUse = clock.monotonic
       state.connected(at: clock.now())
       counts.withLock { $0.counters.connects += 1 }
@@ -145,10 +141,18 @@ public actor ModbusBus {
     }
   }
 
+  /// Leaves the other side its time; a visitor waits for it, too.
+  private func pauseAfterConnect() {
+    let pause = definition.manners.pauseAfterConnectMilliseconds
+    guard pause > 0 else { return }
+    let _: Void? = inbox.wait(atMost: Double(pause) / 1000) { $0.isCancelled ? () : nil }
+  }
+
   /// Gives a connection back that has rested long enough. When to look again, `time` at the latest.
   private func wakeTime(
-    before time: Int64, _ now: Int64, _ state: inout ModbusBusStateMachine
+    before time: Int64, _ state: inout ModbusBusStateMachine
   ) -> Int64 {
+    let now = clock.monotonic
     guard let rest = definition.manners.restAfterMilliseconds, state.isOpen else { return time }
     guard lastUse + rest <= now else { return min(time, lastUse + rest) }
     state.rest()
@@ -158,8 +162,8 @@ public actor ModbusBus {
 
   private func perform(_ turn: ModbusBusStateMachine.Turn, _ state: inout ModbusBusStateMachine) {
     let lateBefore = connection?.lateAnswers ?? 0
-    let start = ContinuousClock.now
     let timing = timings[turn.request.unit]
+    let start = ContinuousClock.now
     let result: Result<ReadAnswer, TransactionError>
     do throws(TransactionError) {
       let answer = try connection?.read(
@@ -247,10 +251,9 @@ extension ModbusBusDefinition {
   var workMilliseconds: Int64 {
     let longest = UnitTimings(self).longest
     // A lookup and an attempt to connect, each.
-    var time = Self.graceMilliseconds + 2 * manners.connectTimeoutMilliseconds
-    time += manners.pauseAfterConnectMilliseconds
-    time += 4 * longest.timeoutMilliseconds + 2 * longest.pauseMilliseconds
-    return time + wireMilliseconds
+    return Self.graceMilliseconds + 2 * manners.connectTimeoutMilliseconds
+      + manners.pauseAfterConnectMilliseconds + 4 * longest.timeoutMilliseconds
+      + 2 * longest.pauseMilliseconds + wireMilliseconds
   }
 
   /// The longest that a request and all that may come of it take on the wire.

@@ -340,6 +340,7 @@ extension ModbusBusStateMachine {
     case .failure(.timeout(let brokeOff)): if brokeOff { replaceConnection(at: now) }
     case .failure(.badAnswer(let error)):
       if error.losesFraming { replaceConnection(at: now) } else { proveConnection(at: now) }
+    case .failure(.staleConnection): replaceConnection(at: now)
     case .failure(.closedBefore(let reason)), .failure(.closed(let reason)):
       connectionClosed(reason, at: now)
     case .failure(.staleConnection): replaceConnection(at: now)

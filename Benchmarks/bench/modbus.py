@@ -1,0 +1,193 @@
+"""Runs what Modbus promises: `python3 -m bench.modbus --help`; scripts/bench-modbus builds first."""
+
+import argparse
+import json
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+from .contestants.agent import Agent
+from .line import Line, measure
+from .machine import facts
+from .measure import Window
+from .programs import benchmark_program
+from .rig import Rig
+
+_OUT = Path(__file__).resolve().parent.parent / "results" / "bench-modbus.json"
+#: Seconds: the shortest `every` there is.
+_SHORTEST = 0.010
+_DEVICES, _POINTS = 16, 16
+_SETTLE_SECONDS = 3.0
+#: Stations, units, seconds: 102,400 points a second.
+_MANY = (16, 40, 0.1)
+
+LEAST_SHARE = 0.95
+MOST_TIMES_THE_LOOP = 2.0
+LEAST_POINTS = 100_000
+
+
+def line(seconds: float) -> tuple[dict, list[str]]:
+    """8 units of 10 registers at 9600 8E1, asked as fast as the line takes it."""
+    # Shorter than a cycle of the line: something is always due.
+    figures = measure(Line(9600, every=200), seconds)
+    problems = []
+    if figures["share"] < LEAST_SHARE:
+        problems.append(f"{100 * figures['share']:.1f} % of what the wire allows")
+    if figures["early"]:
+        problems.append(f"{figures['early']} requests before 3.5 characters of silence")
+    return figures, problems
+
+
+def dead(seconds: float) -> tuple[dict, list[str]]:
+    """The same line at 1 Hz, one of the eight units dead."""
+    # What was found dead is backed off by then.
+    figures = measure(Line(9600, every=1000, dead=4), seconds, warm_up=6)
+    problems = []
+    for name in ("cycles_missed", "others_bad"):
+        if figures[name]:
+            problems.append(f"{figures[name]} {name.replace('_', ' ')}")
+    return figures, problems
+
+
+def found(seconds: float) -> tuple[dict, list[str]]:
+    """The same from the agent's start: the cycles in which the dead unit is found dead."""
+    figures = measure(Line(9600, every=1000, dead=4), seconds, warm_up=0)
+    missed = figures["cycles_missed"] or figures["others_bad"]
+    return figures, ["others missed cycles"] if missed else []
+
+
+def request(seconds: float) -> tuple[dict, list[str]]:
+    """16 devices of 16 float32, a connection each, at the shortest period, beside a bare loop."""
+    return _request(_DEVICES, 1, seconds)
+
+
+def gateway(seconds: float) -> tuple[dict, list[str]]:
+    """The same 16 devices behind one connection."""
+    return _request(1, _DEVICES, seconds)
+
+
+def _request(stations: int, units: int, seconds: float) -> tuple[dict, list[str]]:
+    figures, problems = _tcp(stations, units, _SHORTEST, seconds, with_loop=True)
+    if figures["times_the_loop"] > MOST_TIMES_THE_LOOP:
+        problems.append(f"{figures['times_the_loop']:.2f} times the loop's CPU for a request")
+    return figures, problems
+
+
+def points(seconds: float) -> tuple[dict, list[str]]:
+    """102,400 points a second in requests of 16, through journal and uplink."""
+    figures, problems = _tcp(*_MANY, seconds, with_loop=False)
+    if figures["points_s"] < LEAST_POINTS:
+        problems.append(f"{figures['points_s']:,.0f} points a second")
+    return figures, problems
+
+
+def _tcp(
+    stations: int, units: int, interval: float, seconds: float, with_loop: bool
+) -> tuple[dict, list[str]]:
+    with Rig(Agent, stations, units, _POINTS, interval) as rig:
+        loops = [_loop(rig, pause) for pause in (0, interval)] if with_loop else []
+        rig.warm_up(3)
+        with Window(rig) as window:
+            time.sleep(seconds)
+        time.sleep(_SETTLE_SECONDS)
+        rig.program.stop()
+        if with_loop:
+            loops += [_loop(rig, pause) for pause in (0, interval)]
+        rig.finish()
+        result = rig.account.result(window.since, window.until)
+        missed = rig.truth.missed_cycles(window.since, window.until)
+    requests = result.served / _POINTS
+    used = window.figures
+    figures = {
+        "requests_s": requests / seconds,
+        "points_s": result.delivered / seconds,
+        "missed_cycles": missed,
+        "lost": result.lost,
+        "repeated": result.repeated,
+        "latency_p50_ms": result.latency_ms(0.5),
+        "latency_p99_ms": result.latency_ms(0.99),
+        "agent_cpu_share": used["cpu_s_min"] / 60,
+        "agent_cpu_us_request": 1e6 * used["cpu_s_min"] / 60 * seconds / requests,
+        "busy_slave": used["busy_slave"],
+        "busy_broker": used["busy_broker"],
+        "busy_subscriber": used["busy_subscriber"],
+        "idle_cores": used["busy_idle"],
+    }
+    if loops:
+        tight, paced = ([loop["cpu_us_request"] for loop in loops[n::2]] for n in (0, 1))
+        figures["loop_cpu_us_request"] = sum(tight) / len(tight)
+        figures["paced_loop_cpu_us_request"] = sum(paced) / len(paced)
+        figures["times_the_loop"] = figures["agent_cpu_us_request"] / figures["loop_cpu_us_request"]
+    problems = []
+    if missed:
+        problems.append(f"{missed} cycles missed")
+    if result.lost:
+        problems.append(f"{result.lost} values lost")
+    return figures, problems
+
+
+def _loop(rig: Rig, pause: float, seconds: int = 3) -> dict:
+    words = {
+        "first-port": rig.mine.first_port,
+        "stations": rig.mine.stations,
+        "units": rig.mine.units,
+        "registers": 2 * _POINTS,
+        "interval-us": round(1e6 * pause),
+        "seconds": seconds,
+    }
+    options = [word for key, value in words.items() for word in (f"--{key}", str(value))]
+    command = [str(benchmark_program("bench-loop")), *options]
+    result = subprocess.run(command, capture_output=True, text=True, check=True, timeout=60)
+    return json.loads(result.stdout)
+
+
+CASES: dict[str, Callable[[float], tuple[dict, list[str]]]] = {
+    "line": line, "dead": dead, "found": found, "request": request, "gateway": gateway,
+    "points": points,
+}
+
+
+def _rounded(figures: dict) -> dict:
+    return {
+        name: float(f"{value:.5g}") if isinstance(value, float) else value
+        for name, value in figures.items()
+    }
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(prog="scripts/bench-modbus", description=__doc__)
+    parser.add_argument("--cases", default=",".join(CASES), metavar="A,B")
+    parser.add_argument("--seconds", type=float, default=30, help="of each window (30)")
+    parser.add_argument("--out", type=Path, default=_OUT, help="Benchmarks/results/bench-modbus.json")
+    arguments = parser.parse_args()
+    chosen = arguments.cases.split(",")
+    for name in chosen:
+        if name not in CASES:
+            parser.error(f"no case {name}; there are {', '.join(CASES)}")
+    content = {
+        "date": time.strftime("%Y-%m-%d %H:%M UTC", time.gmtime()),
+        "machine": facts(),
+        "version": Agent.version(),
+        "seconds": arguments.seconds,
+        "cases": {},
+    }
+    failed = False
+    for name in chosen:
+        print(f"{name}: {CASES[name].__doc__}", flush=True)
+        figures, problems = CASES[name](arguments.seconds)
+        figures = _rounded(figures)
+        content["cases"][name] = {"figures": figures, "problems": problems}
+        for figure, value in figures.items():
+            print(f"  {figure:28} {value}")
+        for problem in problems:
+            failed = True
+            print(f"  FAILED: {problem}", flush=True)
+        arguments.out.write_text(json.dumps(content, indent=1) + "\n")
+    print(f"results in {arguments.out}")
+    return 1 if failed else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
