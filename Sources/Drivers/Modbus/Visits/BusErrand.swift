@@ -167,7 +167,6 @@ extension Result<ReadAnswer, TransactionError> {
       "no answer within \(timeoutMilliseconds) ms" + (brokeOff ? ", only a part of one" : "")
     case .failure(.wrongChecksum): "an answer with a wrong checksum"
     case .failure(.badAnswer(let error)): error.description
-    case .failure(.staleConnection): "a new connection was needed"
     case .failure(.closed(let reason)), .failure(.closedBefore(let reason)): reason
     case .failure(.staleConnection): "a late answer could not be told from this one's"
     }
