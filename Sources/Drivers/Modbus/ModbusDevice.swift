@@ -48,13 +48,17 @@ public struct ModbusPoint: Sendable, Hashable {
   public var bits: ClosedRange<UInt8>?
   /// What the registers hold in place of a value; see `RegisterType.pattern(of:)`.
   public var special: SpecialPatterns
+  /// Whether no other point's address is asked in its request.
+  public var isAlone: Bool
+  /// Whether it is asked before points that are not.
+  public var isSafety: Bool
 
   /// Makes a point.
   public init(
     description: PointDescription, table: ModbusTable, address: UInt16, type: RegisterType,
     order: ByteOrder = .abcd, scale: DecimalNumber? = nil, offset: DecimalNumber? = nil,
     everyMilliseconds: Int64, bits: ClosedRange<UInt8>? = nil,
-    special: SpecialPatterns = SpecialPatterns()
+    special: SpecialPatterns = SpecialPatterns(), isAlone: Bool = false, isSafety: Bool = false
   ) {
     self.description = description
     self.table = table
@@ -66,6 +70,8 @@ public struct ModbusPoint: Sendable, Hashable {
     self.everyMilliseconds = everyMilliseconds
     self.bits = bits
     self.special = special
+    self.isAlone = isAlone
+    self.isSafety = isSafety
   }
 }
 
@@ -82,17 +88,24 @@ public struct ModbusDevice: Sendable, Hashable {
   /// The least silence on the bus before a request to the unit and behind its answer, in
   /// milliseconds.
   public var pauseMilliseconds: Int64
+  /// Registers that one request to it may read, 1…125; at least as many as its widest point has.
+  public var maximumRegisters: Int
+  /// Bits that one request to it may read, 1…2000.
+  public var maximumBits: Int
 
   /// Makes a device.
   public init(
     name: String, unit: UInt8, points: [ModbusPoint], turnaroundMilliseconds: Int64 = 0,
-    pauseMilliseconds: Int64 = 0
+    pauseMilliseconds: Int64 = 0, maximumRegisters: Int = RequestLimits.registers.upperBound,
+    maximumBits: Int = RequestLimits.bits.upperBound
   ) {
     self.name = name
     self.unit = unit
     self.points = points
     self.turnaroundMilliseconds = turnaroundMilliseconds
     self.pauseMilliseconds = pauseMilliseconds
+    self.maximumRegisters = maximumRegisters
+    self.maximumBits = maximumBits
   }
 }
 
