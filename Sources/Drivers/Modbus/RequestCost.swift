@@ -64,9 +64,9 @@ extension RequestCost {
   ///   known.
   init(_ definition: ModbusBusDefinition, _ device: ModbusDevice, measured: Int64? = nil) {
     let pause = max(definition.manners.pauseMilliseconds, device.pauseMilliseconds)
+    let reckoned = max(Self.reckonedTurnaround, 1000 * device.turnaroundMilliseconds)
     self.init(
-      line: definition.endpoint.line, turnaround: measured ?? Self.reckonedTurnaround,
-      pause: 1000 * pause)
+      line: definition.endpoint.line, turnaround: measured ?? reckoned, pause: 1000 * pause)
   }
 
   /// Microseconds that `request` takes with a live unit.
