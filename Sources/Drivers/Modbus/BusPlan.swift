@@ -18,7 +18,7 @@ public struct BusPlan: Sendable, Hashable {
       unit = device.unit
       cost = RequestCost(definition, device)
       requests = RequestPlanner.requests(for: device, cost: cost)
-      timeoutMilliseconds = definition.timeoutMilliseconds
+      timeoutMilliseconds = definition.timeoutMilliseconds + device.turnaroundMilliseconds
     }
 
     /// Milliseconds of the bus's time that a request takes while the device answers: on a serial
