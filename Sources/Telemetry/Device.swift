@@ -35,6 +35,15 @@ public struct PointDescription: Sendable, Hashable {
     self.enumeration = enumeration
     self.report = report
   }
+
+  /// What `value` means, of a point that tells states apart.
+  public func meaning(of value: Value) -> String? {
+    switch value {
+    case .int(let number): enumeration?[number]
+    case .uint(let number): Int64(exactly: number).flatMap { enumeration?[$0] }
+    case .bool, .float32, .float64, .decimal, .text: nil
+    }
+  }
 }
 
 /// Limits that include their ends.

@@ -41,3 +41,16 @@ struct ReportRuleTests {
     #expect(wide.isNews(.bad(.outOfRange, raw: .int(5)), after: .bad(.outOfRange)))
   }
 }
+
+@Suite("What a point's numbers mean")
+struct MeaningTests {
+  @Test("A state has the name that the configuration gives its number, with or without a sign")
+  func states() {
+    let pump = PointDescription(name: "pump", type: "int16", enumeration: [-1: "fault", 1: "runs"])
+    #expect(pump.meaning(of: .int(-1)) == "fault")
+    #expect(pump.meaning(of: .uint(1)) == "runs")
+    #expect(pump.meaning(of: .uint(.max)) == nil)
+    #expect(pump.meaning(of: .int(2)) == nil && pump.meaning(of: .bool(true)) == nil)
+    #expect(PointDescription(name: "p", type: "int16").meaning(of: .int(1)) == nil)
+  }
+}

@@ -76,7 +76,7 @@ struct ValueTests {
       (.decimal(mantissa: limit, decimals: 1), "900719925474099.2", false),
       (.decimal(mantissa: limit + 1, decimals: 1), "900719925474099.3", true),
       (.bool(true), "true", false), (.bool(false), "false", false),
-      (.float64(1e300), "1e+300", false),
+      (.float64(1e300), "1e+300", false), (.text("12"), "12", true), (.text(""), "", true),
     ] as [(Value, String, Bool)] {
       #expect(value.description == text)
       #expect(value.needsQuotes == quotes, "\(text)")
@@ -91,6 +91,7 @@ struct ValueTests {
     #expect(Value.int(-7).approximate == -7)
     #expect(Value.uint(.max).approximate == 0x1p64)
     #expect(Value.bool(true).approximate == 1)
+    #expect(Value.text("1").approximate.isNaN)
     let range = ValueRange(lower: 0, upper: 4)
     #expect(range.contains(0) && range.contains(4) && !range.contains(4.0000001))
     #expect(!range.contains(-0.0000001) && !range.contains(.nan))

@@ -8,7 +8,7 @@ public struct BusPlan: Sendable, Hashable {
     public var unit: UInt8
     /// What is asked of it, by period, table and address.
     public var requests: [PlannedRequest]
-    /// How long its answer may take, in milliseconds.
+    /// How long an answer may take, in milliseconds.
     public var timeoutMilliseconds: Int64
 
     private let cost: RequestCost
@@ -18,7 +18,7 @@ public struct BusPlan: Sendable, Hashable {
       unit = device.unit
       cost = RequestCost(definition, device)
       requests = RequestPlanner.requests(for: device, cost: cost)
-      timeoutMilliseconds = UnitTimings(definition)[device.unit].timeoutMilliseconds
+      timeoutMilliseconds = definition.timeoutMilliseconds + device.turnaroundMilliseconds
     }
 
     /// Milliseconds of the bus's time that a request takes while the device answers: on a serial

@@ -100,7 +100,7 @@ struct ModbusBusStateMachine {
 
     while let due = agenda.take(at: now.monotonic, readiness) {
       reportMissed(due.missed, of: due.job, id: due.id, at: now)
-      if case .closed = link {
+      if isClosed {
         recordClosed(at: now)
         fail(due, closedReason, at: now)
       } else if backoffs[due.job.request.unit]?.mayAsk(at: now.monotonic) == false {
@@ -117,9 +117,13 @@ struct ModbusBusStateMachine {
     return rest(until: agenda.nextTime(at: now.monotonic, readiness) ?? now.monotonic)
   }
 
+  private var isClosed: Bool {
+    if case .closed = link { true } else { false }
+  }
+
   /// How jobs stand at `now`. One that will not be asked needs no wait for late answers.
   private func readiness(at now: Int64) -> (PollAgenda.Job) -> Readiness {
-    if case .closed = link { return { _ in .free } }
+    guard !isClosed else { return { _ in .free } }
     let (backoffs, lateWindow) = (backoffs, lateWindow)
     return { job in
       let backoff = backoffs[job.request.unit]

@@ -83,29 +83,30 @@ public struct ModbusDevice: Sendable, Hashable {
   public var unit: UInt8
   /// Its points, in the configuration's order; samples index them so.
   public var points: [ModbusPoint]
+  /// Registers that one request to it may read, 1…125; at least as many as its widest point has.
+  public var maximumRegisters: Int
+  /// Bits that one request to it may read, 1…2000.
+  public var maximumBits: Int
   /// Milliseconds that the unit may need before it begins to answer, beyond the bus's time-out.
   public var turnaroundMilliseconds: Int64
   /// The least silence on the bus before a request to the unit and behind its answer, in
   /// milliseconds.
   public var pauseMilliseconds: Int64
-  /// Registers that one request to it may read, 1…125; at least as many as its widest point has.
-  public var maximumRegisters: Int
-  /// Bits that one request to it may read, 1…2000.
-  public var maximumBits: Int
 
   /// Makes a device.
   public init(
-    name: String, unit: UInt8, points: [ModbusPoint], turnaroundMilliseconds: Int64 = 0,
-    pauseMilliseconds: Int64 = 0, maximumRegisters: Int = RequestLimits.registers.upperBound,
-    maximumBits: Int = RequestLimits.bits.upperBound
+    name: String, unit: UInt8, points: [ModbusPoint],
+    maximumRegisters: Int = RequestLimits.registers.upperBound,
+    maximumBits: Int = RequestLimits.bits.upperBound, turnaroundMilliseconds: Int64 = 0,
+    pauseMilliseconds: Int64 = 0
   ) {
     self.name = name
     self.unit = unit
     self.points = points
-    self.turnaroundMilliseconds = turnaroundMilliseconds
-    self.pauseMilliseconds = pauseMilliseconds
     self.maximumRegisters = maximumRegisters
     self.maximumBits = maximumBits
+    self.turnaroundMilliseconds = turnaroundMilliseconds
+    self.pauseMilliseconds = pauseMilliseconds
   }
 }
 

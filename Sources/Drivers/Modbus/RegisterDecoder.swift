@@ -1,12 +1,24 @@
 internal import Telemetry
 
 /// Reads a point's registers as a value, or says why they hold none.
-struct RegisterDecoder: Sendable, Hashable {
+struct RegisterDecoder: Sendable {
+  /// What few points have. Behind a reference: the rest is copied for every value that is read,
+  /// and arrays would have to be counted each time.
+  private final class Rare: Sendable {
+    let special: SpecialPatterns
+    let states: Set<Int64>?
+
+    init?(_ point: ModbusPoint) {
+      special = point.special
+      states = point.description.enumeration.map { Set($0.keys) }
+      if special.isEmpty, states == nil { return nil }
+    }
+  }
+
   private let type: RegisterType
   private let order: ByteOrder
   private let bits: ClosedRange<UInt8>?
-  private let special: SpecialPatterns?
-  private let states: Set<Int64>?
+  private let rare: Rare?
   private let scaling: LinearScaling?
   private let range: ValueRange?
   private let rounding: DecimalRounding?
@@ -17,8 +29,7 @@ struct RegisterDecoder: Sendable, Hashable {
     type = point.type
     order = point.order
     bits = point.bits
-    special = point.special.isEmpty ? nil : point.special
-    states = point.description.enumeration.map { Set($0.keys) }
+    rare = Rare(point)
     scaling = LinearScaling(scale: point.scale, offset: point.offset)
     range = point.description.range
     rounding = point.description.decimals.map(DecimalRounding.init)
@@ -29,7 +40,7 @@ struct RegisterDecoder: Sendable, Hashable {
     precondition(words.count == type.addressCount, "\(words.count) words for \(type)")
     if case .text = type { return Self.text(of: words, swapsBytes: order.swapsBytes) }
     let pattern = pattern(of: words)
-    if let special, let outcome = special.outcome(of: pattern, type) { return outcome }
+    if let rare, let outcome = rare.special.outcome(of: pattern, type) { return outcome }
     switch type {
     case .bool: return .good(.bool(words.first != 0))
     case .bit(let bit): return .good(.bool(pattern >> UInt64(bit) & 1 == 1))
@@ -61,12 +72,14 @@ struct RegisterDecoder: Sendable, Hashable {
   }
 
   private func signed(_ raw: Int64) -> Outcome {
-    if let states { return states.contains(raw) ? .good(.int(raw)) : unknown(.int(raw)) }
+    if let states = rare?.states {
+      return states.contains(raw) ? .good(.int(raw)) : unknown(.int(raw))
+    }
     return judge(scaling?.exactly(Int128(raw)) ?? .int(raw))
   }
 
   private func unsigned(_ raw: UInt64) -> Outcome {
-    if let states {
+    if let states = rare?.states {
       let isKnown = Int64(exactly: raw).map(states.contains) ?? false
       return isKnown ? .good(.uint(raw)) : unknown(.uint(raw))
     }

@@ -63,10 +63,11 @@ extension RequestCost {
   /// - Parameter measured: What the device takes before it answers, in microseconds, if that is
   ///   known.
   init(_ definition: ModbusBusDefinition, _ device: ModbusDevice, measured: Int64? = nil) {
+    // A unit with a turn-around of its own is known to be slow.
+    let reckoned = max(Self.reckonedTurnaround, device.turnaroundMilliseconds * 1000)
     let pause = max(definition.manners.pauseMilliseconds, device.pauseMilliseconds)
-    let reckoned = max(Self.reckonedTurnaround, 1000 * device.turnaroundMilliseconds)
     self.init(
-      line: definition.endpoint.line, turnaround: measured ?? reckoned, pause: 1000 * pause)
+      line: definition.endpoint.line, turnaround: measured ?? reckoned, pause: pause * 1000)
   }
 
   /// Microseconds that `request` takes with a live unit.

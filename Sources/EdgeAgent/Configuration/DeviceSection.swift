@@ -122,8 +122,9 @@ struct DeviceSection {
     let limits = parts.limits.over(parts.profileLimits, for: points)
     return PlacedDevice(
       name: name, bus: bus,
-      device: parts.pacing.apply(
-        to: limits.apply(to: ModbusDevice(name: name, unit: UInt8(unit), points: points))),
+      device: limits.apply(
+        to: parts.pacing.apply(
+          to: ModbusDevice(name: name, unit: UInt8(unit), points: points))),
       place: parts.unit.place ?? value)
   }
 

@@ -273,6 +273,11 @@ final class AgentStatus: ControlResponder {
         json.member("point", point.name)
         if let unit = point.unit { json.member("unit", unit.rawValue) }
         write(readings[point.name], at: snapshot.report.time, into: &json)
+        if case .good(let value)? = readings[point.name]?.outcome,
+          let meaning = point.meaning(of: value)
+        {
+          json.member("means", meaning)
+        }
         json.endObject()
       }
     }

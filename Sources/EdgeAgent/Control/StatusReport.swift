@@ -91,6 +91,8 @@ struct StatusReport: Equatable {
     var quality: String?
     /// As it was printed.
     var value: String?
+    /// What the value means, of a point that tells states apart.
+    var meaning: String?
     /// What was read and is not trusted.
     var raw: String?
     var age: Int64?
@@ -278,6 +280,7 @@ extension StatusReport.Point {
     unit = try fields.optionalString("unit")
     quality = try fields.optionalString("quality")
     value = fields.members["value"].flatMap(Self.text)
+    meaning = try fields.optionalString("means")
     raw = fields.members["raw"].flatMap(Self.text)
     age = try fields.optionalInteger("age")
   }

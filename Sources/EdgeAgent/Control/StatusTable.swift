@@ -101,10 +101,17 @@ extension StatusReport {
     var table = TextTable("DEVICE", "POINT", "VALUE", "UNIT", "QUALITY", "AGE")
     for point in points {
       table.add(
-        point.device, point.name, point.value ?? point.raw.map { "(\($0))" } ?? "-",
+        point.device, point.name, point.valueText,
         point.unit ?? "", point.quality ?? "none yet", point.age.map(span) ?? "-")
     }
     return table
+  }
+}
+
+extension StatusReport.Point {
+  fileprivate var valueText: String {
+    guard let value else { return raw.map { "(\($0))" } ?? "-" }
+    return meaning.map { "\(value) \($0)" } ?? value
   }
 }
 

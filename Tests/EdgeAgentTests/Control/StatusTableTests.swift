@@ -78,6 +78,15 @@ struct StatusTableTests {
       ])
   }
 
+  @Test("A state is shown with what it means")
+  func states() throws {
+    let states = String(decoding: answer(), as: UTF8.self).replacingOccurrences(
+      of: #""level","quality":null"#,
+      with: #""level","quality":"good","value":1,"means":"运行","age":400"#)
+    let lines = try StatusReport(Array(states.utf8)).lines
+    #expect(lines.last == "gas     level  1 运行        good          0.4 s")
+  }
+
   @Test("Columns line up beside Chinese names, which take two columns a character")
   func widths() {
     #expect(terminalWidth("总回风 ch4") == 10)
