@@ -56,7 +56,7 @@ private func point(_ dice: inout Dice, table: ModbusTable? = nil, type: Register
     point.special = SpecialPatterns(errors: [dice.long() & mask], unsupported: [dice.long() & mask])
   }
   if flags & 4 != 0, !type.isFloat {
-    point.description.enumeration = [Int64(dice.word()): "a", 0: "b"]
+    point.description.enumeration = [Int64(dice.word()) + 1: "a", 0: "b"]
     return point
   }
   if flags & 8 != 0 { point.scale = number(&dice) }
