@@ -77,8 +77,10 @@ struct DeviceSection {
       (ownPlace ?? device.value).refuse("has no points", "at least one is expected")
     }
     let merged = own.flatMap { own in profile.map { merge(own, over: $0) } }
+    let pacing = PacingSettings.read(device)
     return Parts(
-      bus: bus, unit: unit, every: every, points: merged, pacing: PacingSettings.read(device),
+      bus: bus, unit: unit, every: every, points: merged,
+      pacing: pacing.over((named ?? nil)?.pacing ?? PacingSettings()),
       report: report, priority: PollingSettings.priority(device),
       limits: RequestLimitSettings.read(device),
       profileLimits: (named ?? nil)?.limits ?? RequestLimitSettings())

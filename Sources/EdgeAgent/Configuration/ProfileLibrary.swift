@@ -4,6 +4,7 @@ internal import ConfigurationFile
 struct DeviceProfile {
   var points: NamedPoints
   var limits: RequestLimitSettings
+  var pacing: PacingSettings
 }
 
 /// The device profiles that a configuration names, each read once.
@@ -43,8 +44,9 @@ final class ProfileLibrary {
     let base = file.take("address-base").map { $0.integer(in: 0...1) } ?? 0
     let section = file.require("points", "a section with the device's points")
     let limits = RequestLimitSettings.read(file)
+    let pacing = PacingSettings.read(file)
     let points = section.flatMap { readPoints($0, addressBase: base ?? 0) }
-    return points.map { DeviceProfile(points: $0, limits: limits) }
+    return points.map { DeviceProfile(points: $0, limits: limits, pacing: pacing) }
   }
 
   /// Two names with a slash between; anything else could leave the directory.
