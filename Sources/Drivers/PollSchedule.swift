@@ -14,39 +14,58 @@ struct PollSchedule<Job: Sendable>: Sendable {
     let missed: MissedCycles
   }
 
-  private struct Entry {
-    let id: Int
-    let job: Job
-    let every: Int64
-    var next: Int64
+  /// How a job that is due stands to the others.
+  enum Readiness {
+    /// It takes no time of the bus's, so it waits for nothing.
+    case free
+    /// It can be done from that time on. A suspect stands back for up to a period, so that a unit
+    /// that is probably dead takes its time-out after the others were asked; not longer, or it
+    /// would never be asked.
+    case from(Int64, isSuspect: Bool)
   }
+
+  /// A job that is scheduled.
+  struct Entry: Sendable {
+    /// Names the job within its schedule.
+    let id: Int
+    /// What is to be done.
+    let job: Job
+    fileprivate let every: Int64
+    fileprivate let isUrgent: Bool
+    /// When it is due next.
+    fileprivate(set) var next: Int64
+    /// When it may be done at the earliest.
+    fileprivate var hold = Int64.min
+  }
+
+  /// How long jobs that are not urgent stand back at most before one of them is done: under the
+  /// worst load urgent ones lose one job a second to the others.
+  static var longestStandBack: Int64 { 1_000 }
 
   private var entries: [Entry] = []
   private var lastID = 0
+  /// When the last job that is not urgent was taken.
+  private var ordinaryTaken = Int64.min
 
-  /// Adds a job that is due at `first` and then every `every` milliseconds (at least 1).
-  mutating func add(_ job: Job, every: Int64, first: Int64) {
+  /// Adds a job that is due at `first` and then every `every` milliseconds (at least 1). Urgent
+  /// ones are taken before those that are not.
+  mutating func add(_ job: Job, every: Int64, first: Int64, isUrgent: Bool = false) {
     precondition(every > 0, "a period of \(every) ms")
     lastID += 1
-    entries.append(Entry(id: lastID, job: job, every: every, next: first))
+    entries.append(Entry(id: lastID, job: job, every: every, isUrgent: isUrgent, next: first))
   }
 
   /// Takes the job out for good.
   mutating func remove(_ id: Int) { entries.removeAll { $0.id == id } }
 
-  /// Takes out the jobs that `matches` picks, if they are due next at the same time, and returns
-  /// that time; else they stay.
-  mutating func removeTogether(where matches: (Job) -> Bool) -> Int64? {
-    let times = entries.filter { matches($0.job) }.map(\.next)
-    guard let next = times.first, times.allSatisfy({ $0 == next }) else { return nil }
-    entries.removeAll { matches($0.job) }
-    return next
-  }
+  /// The jobs that `matches` picks, in the order in which they were added.
+  func entries(where matches: (Job) -> Bool) -> [Entry] { entries.filter { matches($0.job) } }
 
-  /// Makes a job that was taken due again for the same cycle.
-  mutating func putBack(_ due: Due) {
+  /// Makes a job that was taken due again for the same cycle, from `hold` on.
+  mutating func putBack(_ due: Due, until hold: Int64 = .min) {
     guard let index = entries.firstIndex(where: { $0.id == due.id }) else { return }
     entries[index].next = due.time
+    entries[index].hold = hold
   }
 
   /// Gives up the cycles of a job that passed since it was taken, and returns them. The one that
@@ -62,30 +81,50 @@ struct PollSchedule<Job: Sendable>: Sendable {
   }
 
   /// When the next job is due; `nil` without jobs.
-  var nextTime: Int64? { nextTime { _ in .min } }
+  var nextTime: Int64? { nextTime { _ in .free } }
 
-  /// When the next job can be taken, if none is before `earliest` allows it; `nil` without jobs.
-  func nextTime(earliest: (Job) -> Int64) -> Int64? {
-    entries.map { max($0.next, earliest($0.job)) }.min()
+  /// When the next job can be taken, as far as `readiness` says now; `nil` without jobs.
+  func nextTime(_ readiness: (Job) -> Readiness) -> Int64? {
+    var earliest: Int64?
+    for entry in entries {
+      var time = entry.next
+      if case .from(let start, _) = readiness(entry.job) { time = max(time, start, entry.hold) }
+      earliest = min(earliest ?? time, time)
+    }
+    return earliest
   }
 
-  /// Takes the job that has waited longest of those due at `now`; among equals, the one added
-  /// first. One that `isSuspect` stands back for up to a period, so that a unit that is probably
-  /// dead takes its time-out after the others were asked; not longer, or it would never be asked.
-  /// One that `earliest` holds back waits, and misses cycles if it has to.
-  mutating func take(
-    at now: Int64, isSuspect: (Job) -> Bool, earliest: (Job) -> Int64 = { _ in .min }
-  ) -> Due? {
-    var chosen: (index: Int, rank: Int64)?
-    for (index, entry) in entries.enumerated()
-    where entry.next <= now && earliest(entry.job) <= now {
-      let rank = entry.next + (isSuspect(entry.job) ? entry.every : 0)
-      if rank < chosen?.rank ?? .max { chosen = (index, rank) }
+  /// Takes the job that goes first of those that can be done at `now`: what takes no time; urgent
+  /// ones; of equals the one that has waited longest, then the one added first. Others than urgent
+  /// ones stand back no longer than `longestStandBack`. One that can't be done yet waits, and
+  /// misses cycles if it has to.
+  mutating func take(at now: Int64, _ readiness: (Job) -> Readiness) -> Due? {
+    var urgent: (index: Int, rank: Int64)?
+    var ordinary: (index: Int, rank: Int64)?
+    for (index, entry) in entries.enumerated() where entry.next <= now {
+      guard case .from(let start, let isSuspect) = readiness(entry.job) else {
+        return take(index, at: now)
+      }
+      guard max(start, entry.hold) <= now else { continue }
+      let rank = entry.next + (isSuspect ? entry.every : 0)
+      if entry.isUrgent, rank <= now {
+        if rank < urgent?.rank ?? .max { urgent = (index, rank) }
+      } else if rank < ordinary?.rank ?? .max {
+        ordinary = (index, rank)
+      }
     }
-    guard let (index, _) = chosen else { return nil }
+    guard let ordinary else { return urgent.flatMap { take($0.index, at: now) } }
+    let waitsSince = max(entries[ordinary.index].next, ordinaryTaken)
+    if let urgent, now - waitsSince < Self.longestStandBack { return take(urgent.index, at: now) }
+    ordinaryTaken = now
+    return take(ordinary.index, at: now)
+  }
+
+  private mutating func take(_ index: Int, at now: Int64) -> Due {
     let entry = entries[index]
     let missed = (now - entry.next) / entry.every
     entries[index].next = entry.next + (missed + 1) * entry.every
+    entries[index].hold = .min
     return Due(
       id: entry.id, job: entry.job, time: entry.next + missed * entry.every,
       missed: MissedCycles(first: entry.next, every: entry.every, count: Int(missed)))

@@ -5,7 +5,7 @@ import Testing
 
 @Suite("Back-off and watches")
 struct BackoffTests {
-  @Test("A unit is asked every time until its third time-out in a row")
+  @Test("A unit is asked every time until its third time-out in a row, and for a second")
   func toleratesTwoTimeouts() {
     var backoff = UnitBackoff()
     for now: Int64 in [100, 200] {
@@ -14,13 +14,28 @@ struct BackoffTests {
       #expect(backoff.isSuspect)
       #expect(!backoff.isBackedOff)
     }
-    backoff.recordTimeout(at: 300)
+    for now: Int64 in [300, 400, 1099] {
+      backoff.recordTimeout(at: now)
+      #expect(!backoff.isBackedOff, "three, but all within a second")
+      #expect(backoff.mayAsk(at: now))
+    }
+    backoff.recordTimeout(at: 1100)
     #expect(backoff.isBackedOff)
-    #expect(!backoff.mayAsk(at: 799))
-    #expect(backoff.mayAsk(at: 800))
+    #expect(!backoff.mayAsk(at: 1599))
+    #expect(backoff.mayAsk(at: 1600))
   }
 
-  @Test("Pauses double from half a second and end at ten")
+  @Test("A second alone is not enough: two time-outs a minute apart are noise")
+  func needsThreeTimeouts() {
+    var backoff = UnitBackoff()
+    backoff.recordTimeout(at: 0)
+    backoff.recordTimeout(at: 60_000)
+    #expect(!backoff.isBackedOff)
+    backoff.recordTimeout(at: 120_000)
+    #expect(backoff.isBackedOff)
+  }
+
+  @Test("Pauses grow by half a second and end at ten")
   func pausesGrow() {
     var backoff = UnitBackoff()
     var pauses: [Int64] = []
@@ -29,8 +44,20 @@ struct BackoffTests {
       backoff.recordTimeout(at: now)
       pauses.append((0...10_000).first { backoff.mayAsk(at: now + $0) } ?? -1)
     }
-    #expect(pauses.prefix(9) == [0, 0, 500, 1000, 2000, 4000, 8000, 10_000, 10_000])
-    #expect(pauses.dropFirst(9).allSatisfy { $0 == 10_000 })
+    #expect(pauses.prefix(7) == [0, 0, 500, 1000, 1500, 2000, 2500])
+    #expect(pauses[2..<22] == (1...20).map { $0 * 500 }[...])
+    #expect(pauses.dropFirst(22).allSatisfy { $0 == 10_000 })
+  }
+
+  @Test("How often a dying unit is asked at most is what it is", arguments: [10, 333, 500, 2000])
+  func countsQuestions(timeout: Int64) {
+    var backoff = UnitBackoff()
+    var questions = 0
+    while !backoff.isBackedOff {
+      questions += 1
+      backoff.recordTimeout(at: Int64(questions) * timeout)
+    }
+    #expect(questions == UnitBackoff.questions(timeout: timeout))
   }
 
   @Test("One answer makes a unit as good as new")

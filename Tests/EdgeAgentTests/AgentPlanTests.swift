@@ -40,7 +40,9 @@ struct AgentPlanTests {
     for devices in 1...10 { #expect(try !text(devices: devices).contains("WARNING")) }
     #expect(
       try text(devices: 11).contains(
-        "WARNING: the shortest period is 100 ms; the bus can't keep it (110 % load)"))
+        "WARNING: the bus can't keep this plan: its requests take 1100 ms of each second "
+          + "(110 % load); about 9 % of the readings will be not-read; periods 1.1 times as long "
+          + "would do"))
   }
 
   @Test("The time of the machine is told, and what it means that it has no clock of its own")

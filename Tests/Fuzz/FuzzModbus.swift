@@ -118,16 +118,36 @@ private func check(_ value: Value) {
   precondition(!value.description.utf8.contains(0))
 }
 
-/// Whatever a device's points are, requests cover each once and stay within what the protocol
-/// takes; and so do the parts of a request that is declined.
+/// Whatever a device's points are and whatever it has declined, requests cover each point once,
+/// stay within what protocol and device take, and cost no more than a request a point; and the
+/// parts of a request that is declined cover it.
 private func planRequests(_ dice: inout Dice) {
+  let flags = dice.byte()
   let points = (0..<dice.below(60) + 1).map { _ in
-    point(&dice, table: dice.choice(ModbusTable.allCases))
+    var point = point(&dice, table: dice.choice(ModbusTable.allCases))
+    point.isAlone = flags & 1 == 1 && dice.byte() % 8 == 0
+    point.isSafety = flags & 2 == 2 && dice.byte() % 8 == 0
+    return point
   }
-  let device = ModbusDevice(name: "d", unit: dice.byte() % 247 + 1, points: points)
-  let requests = RequestPlanner.requests(for: device)
+  var device = ModbusDevice(name: "d", unit: dice.byte() % 247 + 1, points: points)
+  let widest = points.map(\.type.addressCount).max() ?? 1
+  if flags & 4 == 4 { device.maximumRegisters = max(widest, dice.below(125) + 1) }
+  if flags & 8 == 8 { device.maximumBits = dice.below(2000) + 1 }
+  var limits = LearnedLimits()
+  limits.joinsHoles = flags & 16 == 0
+  if flags & 32 == 32 { limits.apart = [[dice.below(points.count)]] }
+  if flags & 64 == 64 {
+    let cut = Int(dice.word())
+    limits.cuts = [LearnedLimits.Cut(table: .holding, address: cut, declined: 0..<cut + 1)]
+  }
+  let line = flags & 128 == 128 ? SerialLine(path: "", baud: dice.choice(SerialLine.bauds)) : nil
+  let cost = RequestCost(line: line, turnaround: Int64(dice.word()))
+  let requests = RequestPlanner.requests(for: device, cost: cost, limits: limits)
   check(requests, cover: Array(points.indices), of: device)
   for request in requests { checkParts(of: request, of: device) }
+  let price = requests.reduce(0) { $0 + cost.price(of: $1.table, count: $1.count) }
+  let single = points.reduce(0) { $0 + cost.price(of: $1.table, count: $1.type.addressCount) }
+  precondition(price <= single)
 }
 
 private func checkParts(of request: PlannedRequest, of device: ModbusDevice) {
@@ -143,8 +163,7 @@ private func checkParts(of request: PlannedRequest, of device: ModbusDevice) {
 private func check(_ requests: [PlannedRequest], cover points: [Int], of device: ModbusDevice) {
   precondition(requests.flatMap(\.points).sorted() == points)
   for request in requests {
-    let limit = request.table.holdsBits ? 2000 : 125
-    precondition(request.count >= 1 && request.count <= limit)
+    precondition((1...device.maximumCount(of: request.table)).contains(request.count))
     precondition(Int(request.address) + request.count <= 65_536)
     precondition(request.unit == device.unit)
     for index in request.points {

@@ -8,13 +8,60 @@ public struct BusPlan: Sendable, Hashable {
     public var unit: UInt8
     /// What is asked of it, by period, table and address.
     public var requests: [PlannedRequest]
-  }
+    /// How long an answer may take, in milliseconds.
+    public var timeoutMilliseconds: Int64
 
-  /// Milliseconds that a live unit is reckoned to take before it answers. libmodbus's own slave
-  /// takes 0.06 ms on loopback (measured); devices answer once a scan of their program, some ms.
-  /// Over TCP that is the whole transaction. A gateway to a line of 9600 Bd takes 20…150 ms for
-  /// 2…60 registers and is a matter of that line.
-  public static let reckonedTurnaroundMilliseconds: Int64 = 10
+    private let cost: RequestCost
+
+    fileprivate init(_ device: ModbusDevice, on definition: ModbusBusDefinition) {
+      name = device.name
+      unit = device.unit
+      cost = RequestCost(definition, device)
+      requests = RequestPlanner.requests(for: device, cost: cost)
+      timeoutMilliseconds = definition.timeoutMilliseconds + device.turnaroundMilliseconds
+    }
+
+    /// Milliseconds of the bus's time that a request takes while the device answers: on a serial
+    /// line what request and answer take on the wire, a silence of 3.5 characters behind each, and
+    /// the device's turn-around.
+    public func milliseconds(of request: PlannedRequest) -> Double {
+      Double(microseconds(of: request)) / 1000
+    }
+
+    /// The same in microseconds.
+    public func microseconds(of request: PlannedRequest) -> Int64 {
+      cost.microseconds(of: request)
+    }
+
+    /// Milliseconds that all its requests take together.
+    public var cycleMilliseconds: Double { requests.reduce(0) { $0 + milliseconds(of: $1) } }
+
+    /// Milliseconds that a request takes while the device is silent: the time-out begins when it
+    /// has gone over the line.
+    public var silentMilliseconds: Double {
+      Double(timeoutMilliseconds) + Double(cost.requestMicroseconds) / 1000
+    }
+
+    /// Milliseconds that it takes of the cycle in which it is found dead, before it is backed off.
+    fileprivate var dyingMilliseconds: Double {
+      let questions = UnitBackoff.questions(timeout: timeoutMilliseconds)
+      return Double(min(requests.count, questions)) * silentMilliseconds
+    }
+
+    /// Share of the bus's time that it takes while it answers.
+    fileprivate func load(where isCounted: (PlannedRequest) -> Bool = { _ in true }) -> Double {
+      requests.filter(isCounted).reduce(0) {
+        $0 + milliseconds(of: $1) / Double($1.everyMilliseconds)
+      }
+    }
+
+    /// The same while it has been dead for some time.
+    fileprivate var deadLoad: Double {
+      guard let every = requests.map(\.everyMilliseconds).min() else { return 0 }
+      let pause = max(Double(UnitBackoff.longestPause), Double(every))
+      return silentMilliseconds / (pause + silentMilliseconds)
+    }
+  }
 
   /// The bus's configured name.
   public var bus: String
@@ -22,18 +69,12 @@ public struct BusPlan: Sendable, Hashable {
   public var devices: [Device]
   /// How long an answer may take, in milliseconds.
   public var timeoutMilliseconds: Int64
-  /// The serial line; `nil` for a bus over TCP, and where a serial server's speed is not known.
-  public var line: SerialLine?
 
   /// Plans a bus.
   public init(_ definition: ModbusBusDefinition) {
     bus = definition.name
     timeoutMilliseconds = definition.timeoutMilliseconds
-    line = definition.endpoint.line
-    devices = definition.devices.map { device in
-      Device(
-        name: device.name, unit: device.unit, requests: RequestPlanner.requests(for: device))
-    }
+    devices = definition.devices.map { Device($0, on: definition) }
   }
 
   /// Requests in a cycle in which everything is due.
@@ -43,50 +84,57 @@ public struct BusPlan: Sendable, Hashable {
   public var shortestEveryMilliseconds: Int64? {
     devices.flatMap(\.requests).map(\.everyMilliseconds).min()
   }
+}
 
-  /// Milliseconds that a request takes with a live unit: on a serial line what request and answer
-  /// take on the wire, a silence of 3.5 characters behind each, and the unit's turn-around.
-  public func milliseconds(of request: PlannedRequest) -> Double {
-    Double(Self.reckonedTurnaroundMilliseconds) + wireMilliseconds(of: request)
-  }
+// MARK: - A cycle in which everything is due
 
-  private func wireMilliseconds(of request: PlannedRequest) -> Double {
-    guard let line else { return 0 }
-    let answer = ModbusRTUFrame.answerOverhead + request.readRequest.dataLength
-    let characters = line.microseconds(ofCharacters: ModbusRTUFrame.requestLength + answer)
-    return Double(characters + 2 * line.silenceMicroseconds) / 1000
-  }
-
-  /// Bus time of a cycle in which everything is due and every unit answers, in milliseconds.
-  public var cycleMilliseconds: Int64 {
-    Int64(devices.map(milliseconds).reduce(0, +).rounded(.up))
-  }
-
-  private func milliseconds(of device: Device) -> Double {
-    device.requests.reduce(0) { $0 + milliseconds(of: $1) }
-  }
-
-  /// Share of the bus's time that polling takes while every unit answers; above 1 it overruns.
-  public var load: Double {
-    devices.flatMap(\.requests).reduce(0) { load, request in
-      load + milliseconds(of: request) / Double(request.everyMilliseconds)
-    }
-  }
+extension BusPlan {
+  /// Bus time while every unit answers, in milliseconds.
+  public var cycleMilliseconds: Int64 { Self.roundedUp(aliveMilliseconds) }
 
   /// Bus time of the worst cycle while one device is dead, in milliseconds: the one in which it is
   /// found dead, before it is backed off. Later ones cost one time-out each 10 s at most.
-  public var worstCycleMillisecondsWithOneDeadDevice: Int64 {
-    let losses = devices.map { device -> Double in
-      let asked = Double(min(device.requests.count, UnitBackoff.toleratedTimeouts))
-      return asked * timeoutMillisecondsWithRequest - milliseconds(of: device)
-    }
-    let loss = max(0, losses.max() ?? 0)
-    return Int64((devices.map(milliseconds).reduce(0, +) + loss).rounded(.up))
+  public var cycleMillisecondsWithOneDead: Int64 {
+    let loss = devices.map { $0.dyingMilliseconds - $0.cycleMilliseconds }.max() ?? 0
+    return Self.roundedUp(aliveMilliseconds + max(0, loss))
   }
 
-  /// What a silent unit costs: its time-out begins when the request has gone over the line.
-  private var timeoutMillisecondsWithRequest: Double {
-    let request = line?.microseconds(ofCharacters: ModbusRTUFrame.requestLength) ?? 0
-    return Double(timeoutMilliseconds) + Double(request) / 1000
+  /// The same while all devices are dead.
+  public var cycleMillisecondsWithAllDead: Int64 {
+    Self.roundedUp(devices.reduce(0) { $0 + $1.dyingMilliseconds })
+  }
+
+  private var aliveMilliseconds: Double { devices.reduce(0) { $0 + $1.cycleMilliseconds } }
+
+  private static func roundedUp(_ milliseconds: Double) -> Int64 {
+    // A sum of thousandths may lie a hair beside a whole.
+    Int64((milliseconds - 0.001).rounded(.up))
+  }
+}
+
+// MARK: - Shares of the bus's time
+
+extension BusPlan {
+  /// Share of the bus's time that polling takes while every unit answers; above 1 it overruns.
+  public var load: Double { devices.reduce(0) { $0 + $1.load() } }
+
+  /// The share of the requests with safety points, which are asked first.
+  public var safetyLoad: Double { devices.reduce(0) { $0 + $1.load(where: \.isSafety) } }
+
+  /// The share while the device that costs most when it is dead has been dead for some time.
+  public var loadWithOneDead: Double {
+    load + max(0, devices.map { $0.deadLoad - $0.load() }.max() ?? 0)
+  }
+
+  /// The share while all devices have been dead for some time.
+  public var loadWithAllDead: Double { devices.reduce(0) { $0 + $1.deadLoad } }
+
+  /// Requests that take longer than their period.
+  public var impossibleRequests: [(device: Device, request: PlannedRequest)] {
+    devices.flatMap { device in
+      device.requests
+        .filter { device.milliseconds(of: $0) > Double($0.everyMilliseconds) }
+        .map { (device, $0) }
+    }
   }
 }

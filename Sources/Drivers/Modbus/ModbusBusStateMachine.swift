@@ -8,9 +8,6 @@ struct ModbusBusStateMachine {
   static let reportedMissedCycles = 60
   /// How long a connection has to stand to count as good when no unit answers on it.
   static let settlingTime: Int64 = 5_000
-  /// How long a request that a unit declined stays divided. A device may decline for a while only,
-  /// say during its start, and divided requests cost more.
-  static let divisionLifetime: Int64 = 600_000
   /// How long a bus without points sleeps at a time.
   private static let idleTime: Int64 = 60_000
 
@@ -26,7 +23,8 @@ struct ModbusBusStateMachine {
 
   /// A request whose turn it is.
   struct Turn {
-    fileprivate let due: PollSchedule<Job>.Due
+    fileprivate let due: PollAgenda.Due
+    fileprivate let askedAt: Int64
     /// The request.
     var request: PlannedRequest { due.job.request }
   }
@@ -37,12 +35,7 @@ struct ModbusBusStateMachine {
     case event(Event)
   }
 
-  fileprivate struct Job: Sendable {
-    let device: Int
-    /// Which request of the plan it is, or is a part of.
-    let origin: Int
-    let request: PlannedRequest
-  }
+  private typealias Readiness = PollSchedule<PollAgenda.Job>.Readiness
 
   private enum Link {
     case closed(retryAt: Int64)
@@ -52,39 +45,31 @@ struct ModbusBusStateMachine {
   }
 
   private let busName: String
-  private let plan: [Job]
-  private let devices: [ModbusDevice]
-  private var schedule = PollSchedule<Job>()
-  private var divided: [Int: Int64] = [:]
-
+  private(set) var agenda: PollAgenda
   private var link: Link
   private var closedReason = BadReason.busClosed
   private var closedText = ""
   private var reconnect = ReconnectBackoff()
+  /// Whether connecting failed since there was a connection.
+  private var wasAway = false
   private var backoffs: [UInt8: UnitBackoff]
   private var lateWindow: LateWindow
   private var silence: ConnectionSilence
   private var busWatch = BusWatch()
   private var reports: BusReports
 
-  /// Plans the bus's requests; all are due at `start`.
-  init(_ definition: ModbusBusDefinition, start: Int64) {
+  /// Plans the bus's requests; they are due from `start` on, spread over their periods unless
+  /// `spreads` says that all are due at once.
+  init(_ definition: ModbusBusDefinition, start: Int64, spreads: Bool = true) {
     busName = definition.name
-    devices = definition.devices
     reports = BusReports(definition.devices)
-    var plan: [Job] = []
-    for (index, device) in definition.devices.enumerated() {
-      for request in RequestPlanner.requests(for: device) {
-        plan.append(Job(device: index, origin: plan.count, request: request))
-      }
-    }
-    self.plan = plan
-    for job in plan { schedule.add(job, every: job.request.everyMilliseconds, first: start) }
+    agenda = PollAgenda(definition, start: start, spreads: spreads)
     link = .closed(retryAt: start)
     lateWindow = LateWindow(definition)
     silence = ConnectionSilence(definition)
+    let units = definition.devices.filter { !$0.points.isEmpty }.map(\.unit)
     backoffs = Dictionary(
-      plan.map { ($0.request.unit, UnitBackoff()) }, uniquingKeysWith: { first, _ in first })
+      units.map { ($0, UnitBackoff()) }, uniquingKeysWith: { first, _ in first })
   }
 
   /// Whether the connection is to be kept.
@@ -100,52 +85,53 @@ struct ModbusBusStateMachine {
   /// What to do at `now`. What needs no bus, such as the points of a unit that is backed off, is
   /// reported on the way.
   mutating func next(at now: Timestamp) -> Action {
-    guard let nextDue = firstDue(at: now) else {
+    for abandoned in agenda.settle(at: now.monotonic) {
+      reportMissed(abandoned.missed, of: abandoned.job, at: now)
+    }
+    let readiness = readiness(at: now.monotonic)
+    guard let nextDue = agenda.nextTime(at: now.monotonic, readiness) else {
       return .sleep(until: now.monotonic + Self.idleTime)
     }
     if case .closed(let retryAt) = link, retryAt <= now.monotonic { return .connect }
     recordSettled(at: now)
-    guard nextDue <= now.monotonic else { return rest(until: nextDue, at: now) }
+    guard nextDue <= now.monotonic else { return rest(until: nextDue) }
 
-    let (backoffs, earliest) = (backoffs, earliest(at: now))
-    while let due = schedule.take(
-      at: now.monotonic, isSuspect: { backoffs[$0.request.unit]?.isSuspect ?? false },
-      earliest: earliest)
-    {
-      reportMissed(due.missed, of: due.job, at: now)
-      if case .closed = link {
+    while let due = agenda.take(at: now.monotonic, readiness) {
+      reportMissed(due.missed, of: due.job, id: due.id, at: now)
+      if isClosed {
         recordClosed(at: now)
         fail(due, closedReason, at: now)
       } else if backoffs[due.job.request.unit]?.mayAsk(at: now.monotonic) == false {
         fail(due, .offline, at: now)
+      } else if let code = agenda.standingException(of: due.job, at: now.monotonic) {
+        fail(due, .exception(code), at: now)
       } else if isOpen {
-        return .ask(Turn(due: due))
+        return .ask(Turn(due: due, askedAt: now.monotonic))
       } else {
-        schedule.putBack(due)
+        agenda.putBack(due)
         return .connect
       }
     }
-    return rest(until: firstDue(at: now) ?? now.monotonic, at: now)
+    return rest(until: agenda.nextTime(at: now.monotonic, readiness) ?? now.monotonic)
   }
 
-  private func firstDue(at now: Timestamp) -> Int64? {
-    schedule.nextTime(earliest: earliest(at: now))
+  private var isClosed: Bool {
+    if case .closed = link { true } else { false }
   }
 
-  /// When a job may be taken. One that will not be asked needs no wait for late answers.
-  private func earliest(at now: Timestamp) -> (Job) -> Int64 {
+  /// How jobs stand at `now`. One that will not be asked needs no wait for late answers.
+  private func readiness(at now: Int64) -> (PollAgenda.Job) -> Readiness {
+    guard !isClosed else { return { _ in .free } }
     let (backoffs, lateWindow) = (backoffs, lateWindow)
-    let isClosed = if case .closed = link { true } else { false }
     return { job in
-      guard !isClosed, backoffs[job.request.unit]?.mayAsk(at: now.monotonic) != false else {
-        return .min
-      }
-      return lateWindow.opening(for: job.request)
+      let backoff = backoffs[job.request.unit]
+      if backoff?.mayAsk(at: now) == false { return .free }
+      return .from(
+        lateWindow.opening(for: job.request), isSuspect: backoff?.isSuspect ?? false)
     }
   }
 
-  private mutating func rest(until nextDue: Int64, at now: Timestamp) -> Action {
-    restoreDivided(at: now.monotonic)
+  private func rest(until nextDue: Int64) -> Action {
     guard case .closed(let retryAt) = link else { return .sleep(until: nextDue) }
     return .sleep(until: min(nextDue, retryAt))
   }
@@ -158,6 +144,9 @@ extension ModbusBusStateMachine {
   mutating func connected(at now: Timestamp) {
     link = .open(since: now.monotonic, isProven: false)
     silence.recordSignOfLife(at: now.monotonic)
+    // Stations close what is idle, and are the same when it is opened again at once.
+    if wasAway { agenda.forgetAll(at: now.monotonic) }
+    wasAway = false
   }
 
   /// The connection was given back because it is not needed for a while; not a fault.
@@ -170,6 +159,7 @@ extension ModbusBusStateMachine {
   mutating func connectFailed(_ error: ConnectError, at now: Timestamp) {
     closedReason = error.badReason
     closedText = error.description
+    wasAway = true
     let pause = reconnect.nextPause(isQuick: error.isQuick)
     link = .closed(retryAt: now.monotonic + pause)
     recordClosed(at: now)
@@ -226,8 +216,6 @@ extension ModbusBusStateMachine {
 // MARK: - Transactions
 
 extension ModbusBusStateMachine {
-  /// Exceptions for addresses that a device lacks (2) and requests that are too long for it (3).
-  private static let dividingExceptions: Set<UInt8> = [2, 3]
   /// Exceptions by which a gateway says that there is no way to the unit (10) or no answer from it
   /// (11, after the gateway's own time-out): they prove the connection, not the unit.
   private static let gatewayExceptions: Set<UInt8> = [10, 11]
@@ -239,6 +227,7 @@ extension ModbusBusStateMachine {
     switch result {
     case .success(.values(let words)):
       recordAnswer(of: turn.request.unit, at: now)
+      agenda.recordValues(of: turn.due.job, askedAt: turn.askedAt, at: now.monotonic)
       succeed(turn.due, words, at: now)
     case .success(.exception(let code)):
       finish(turn, withException: code, at: now)
@@ -256,10 +245,10 @@ extension ModbusBusStateMachine {
       if error.losesFraming { replaceConnection(at: now) } else { proveConnection(at: now) }
     case .failure(.closedBefore(let reason)):
       // Stations close connections that are idle; nothing was asked, so nothing is lost yet.
-      schedule.putBack(turn.due)
+      agenda.putBack(turn.due)
       connectionClosed(reason, at: now)
     case .failure(.staleConnection):
-      schedule.putBack(turn.due)
+      agenda.putBack(turn.due)
       replaceConnection(at: now)
     case .failure(.closed(let reason)):
       connectionClosed(reason, at: now)
@@ -275,7 +264,8 @@ extension ModbusBusStateMachine {
     } else {
       recordAnswer(of: turn.request.unit, at: now)
     }
-    if Self.dividingExceptions.contains(code), divide(turn.due, at: now) { return }
+    if agenda.decline(turn.due, code: code, at: now.monotonic) { return }
+    if agenda.retry(turn.due, code: code, at: now.monotonic) { return }
     let isKnown = BadReason.exceptionCodes.contains(code)
     // An exception is an answer: its time is when it came.
     fail(turn.due, isKnown ? .exception(code) : .badAnswer, answeredAt: now, at: now)
@@ -284,39 +274,14 @@ extension ModbusBusStateMachine {
   private mutating func recordAnswer(of unit: UInt8, at now: Timestamp) {
     proveConnection(at: now)
     // Nearly always there is nothing to forget, and changing a dictionary allocates three times.
-    if backoffs[unit]?.isSuspect == true { backoffs[unit]?.recordAnswer() }
+    guard let backoff = backoffs[unit], backoff.isSuspect else { return }
+    if backoff.isBackedOff { agenda.forget(unit: unit, at: now.monotonic) }
+    backoffs[unit]?.recordAnswer()
   }
 
   private mutating func recordTimeout(of unit: UInt8, at now: Timestamp) {
     backoffs[unit]?.recordTimeout(at: now.monotonic)
     silence.recordTimeout(of: unit)
-  }
-
-  /// Asks for the parts of a request that was declined, still in this cycle: one address that a
-  /// device lacks must not cost its neighbours. False if it has no parts.
-  private mutating func divide(_ due: PollSchedule<Job>.Due, at now: Timestamp) -> Bool {
-    let whole = due.job
-    let definition = devices[whole.device]
-    guard let parts = RequestPlanner.parts(of: whole.request, in: definition) else { return false }
-    schedule.remove(due.id)
-    for part in parts {
-      let job = Job(device: whole.device, origin: whole.origin, request: part)
-      schedule.add(job, every: part.everyMilliseconds, first: due.time)
-    }
-    if divided[whole.origin] == nil { divided[whole.origin] = now.monotonic }
-    return true
-  }
-
-  /// Tries divided requests whole again, once their parts are due next at the same time. A part
-  /// that waits for a late answer is due before the others: it has its cycle still to come.
-  private mutating func restoreDivided(at now: Int64) {
-    let expired = divided.filter { now - $0.value >= Self.divisionLifetime }
-    for origin in expired.keys.sorted() {
-      guard let next = schedule.removeTogether(where: { $0.origin == origin }) else { continue }
-      divided[origin] = nil
-      let whole = plan[origin]
-      schedule.add(whole, every: whole.request.everyMilliseconds, first: next)
-    }
   }
 }
 
@@ -357,8 +322,9 @@ extension ModbusBusStateMachine {
 
 extension ModbusBusStateMachine {
   private mutating func succeed(
-    _ due: PollSchedule<Job>.Due, _ words: [UInt16], at now: Timestamp
+    _ due: PollAgenda.Due, _ words: [UInt16], at now: Timestamp
   ) {
+    agenda.recordOutcome(of: due.id)
     reportSwallowed(by: due, at: now)
     reports.addValues(words, to: due.job.request, of: due.job.device, at: now)
   }
@@ -366,9 +332,10 @@ extension ModbusBusStateMachine {
   /// A failure is dated when it was due, so it comes before the cycles that it swallowed. One that
   /// was answered is dated as an answer is.
   private mutating func fail(
-    _ due: PollSchedule<Job>.Due, _ reason: BadReason, answeredAt: Timestamp? = nil,
+    _ due: PollAgenda.Due, _ reason: BadReason, answeredAt: Timestamp? = nil,
     at now: Timestamp
   ) {
+    agenda.recordOutcome(of: due.id)
     if answeredAt != nil { reportSwallowed(by: due, at: now) }
     reports.addFailure(
       reason, of: due.job.request, of: due.job.device, dueAt: due.time,
@@ -377,13 +344,17 @@ extension ModbusBusStateMachine {
 
   /// Accounts for the cycles that passed while the answer was waited for: they were due before it
   /// came, and the samples of a point come in the order of their times.
-  private mutating func reportSwallowed(by due: PollSchedule<Job>.Due, at now: Timestamp) {
-    reportMissed(schedule.skipPassed(of: due, at: now.monotonic), of: due.job, at: now)
+  private mutating func reportSwallowed(by due: PollAgenda.Due, at now: Timestamp) {
+    reportMissed(agenda.skipPassed(of: due, at: now.monotonic), of: due.job, at: now)
   }
 
   /// Accounts for each cycle that an overrun swallowed.
-  private mutating func reportMissed(_ missed: MissedCycles, of job: Job, at now: Timestamp) {
-    let (link, backoffs, closedReason) = (link, backoffs, closedReason)
+  /// - Parameter id: Names the job in the agenda, where it is still there.
+  private mutating func reportMissed(
+    _ missed: MissedCycles, of job: PollAgenda.Job, id: Int? = nil, at now: Timestamp
+  ) {
+    guard missed.count > 0 else { return }
+    let (link, backoffs, closedReason, agenda) = (link, backoffs, closedReason, agenda)
     reports.addMissed(missed, of: job.request, of: job.device, at: now) { time in
       let end = time + job.request.everyMilliseconds
       // A cycle that saw the connection open could have been read, had there been time.
@@ -392,7 +363,11 @@ extension ModbusBusStateMachine {
       case .resting: break
       case .open, .closed: return closedReason
       }
-      return backoffs[job.request.unit]?.mayAsk(at: time) == false ? .offline : .notRead
+      if backoffs[job.request.unit]?.mayAsk(at: time) == false { return .offline }
+      let code =
+        id.flatMap { agenda.busyException(of: $0, at: time) }
+        ?? agenda.standingException(of: job, at: time)
+      return code.map { .exception($0) } ?? .notRead
     }
   }
 }

@@ -48,13 +48,17 @@ public struct ModbusPoint: Sendable, Hashable {
   public var bits: ClosedRange<UInt8>?
   /// What the registers hold in place of a value; see `RegisterType.pattern(of:)`.
   public var special: SpecialPatterns
+  /// Whether no other point's address is asked in its request.
+  public var isAlone: Bool
+  /// Whether it is asked before points that are not.
+  public var isSafety: Bool
 
   /// Makes a point.
   public init(
     description: PointDescription, table: ModbusTable, address: UInt16, type: RegisterType,
     order: ByteOrder = .abcd, scale: DecimalNumber? = nil, offset: DecimalNumber? = nil,
     everyMilliseconds: Int64, bits: ClosedRange<UInt8>? = nil,
-    special: SpecialPatterns = SpecialPatterns()
+    special: SpecialPatterns = SpecialPatterns(), isAlone: Bool = false, isSafety: Bool = false
   ) {
     self.description = description
     self.table = table
@@ -66,6 +70,8 @@ public struct ModbusPoint: Sendable, Hashable {
     self.everyMilliseconds = everyMilliseconds
     self.bits = bits
     self.special = special
+    self.isAlone = isAlone
+    self.isSafety = isSafety
   }
 }
 
@@ -77,6 +83,10 @@ public struct ModbusDevice: Sendable, Hashable {
   public var unit: UInt8
   /// Its points, in the configuration's order; samples index them so.
   public var points: [ModbusPoint]
+  /// Registers that one request to it may read, 1…125; at least as many as its widest point has.
+  public var maximumRegisters: Int
+  /// Bits that one request to it may read, 1…2000.
+  public var maximumBits: Int
   /// Milliseconds that the unit may need before it begins to answer, beyond the bus's time-out.
   public var turnaroundMilliseconds: Int64
   /// The least silence on the bus before a request to the unit and behind its answer, in
@@ -85,12 +95,16 @@ public struct ModbusDevice: Sendable, Hashable {
 
   /// Makes a device.
   public init(
-    name: String, unit: UInt8, points: [ModbusPoint], turnaroundMilliseconds: Int64 = 0,
+    name: String, unit: UInt8, points: [ModbusPoint],
+    maximumRegisters: Int = RequestLimits.registers.upperBound,
+    maximumBits: Int = RequestLimits.bits.upperBound, turnaroundMilliseconds: Int64 = 0,
     pauseMilliseconds: Int64 = 0
   ) {
     self.name = name
     self.unit = unit
     self.points = points
+    self.maximumRegisters = maximumRegisters
+    self.maximumBits = maximumBits
     self.turnaroundMilliseconds = turnaroundMilliseconds
     self.pauseMilliseconds = pauseMilliseconds
   }

@@ -81,7 +81,7 @@ extension ReadRequest {
   }
 
   /// Bytes of data in a good answer.
-  var dataLength: Int { table.holdsBits ? (count + 7) / 8 : count * 2 }
+  var dataLength: Int { table.dataLength(of: count) }
 
   /// Reads an answer's function code and data.
   func answer(from pdu: [UInt8]) throws(AnswerError) -> ReadAnswer {

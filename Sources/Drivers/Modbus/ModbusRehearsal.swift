@@ -34,9 +34,9 @@ public struct ModbusRehearsal {
   private var state: ModbusBusStateMachine
   private var transactions = TransactionCounter()
 
-  /// A bus that is connected and polls for the first time at `now`.
+  /// A bus that is connected and polls everything for the first time at `now`.
   public init(_ definition: ModbusBusDefinition, at now: Timestamp) {
-    state = ModbusBusStateMachine(definition, start: now.monotonic)
+    state = ModbusBusStateMachine(definition, start: now.monotonic, spreads: false)
     state.connected(at: now)
   }
 

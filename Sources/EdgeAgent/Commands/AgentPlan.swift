@@ -80,24 +80,13 @@ struct AgentPlan {
       lines += planned.requests.map { request in
         let last = Int(request.address) + request.count - 1
         let names = request.points.map { device.points[$0].description.name }
-        return "    every \(duration(request.everyMilliseconds)): "
+        return "    every \(duration(request.everyMilliseconds))"
+          + (request.isSafety ? ", safety: " : ": ")
           + "\(request.table.rawValue) \(request.address)…\(last) → "
-          + names.joined(separator: ", ")
+          + names.joined(separator: ", ") + " " + BusForecast.cost(of: request, to: planned)
       }
     }
-    guard let every = plan.shortestEveryMilliseconds else { return lines }
-    lines.append(
-      "  \(count(plan.requestCount, "request")), about \(plan.cycleMilliseconds) ms of bus time; "
-        + "when a device dies, up to \(plan.worstCycleMillisecondsWithOneDeadDevice) ms once, "
-        + "then it is backed off")
-    // Rounded first: a sum of tenths may lie a hair beside a whole.
-    let percent = Int((plan.load * 100).rounded())
-    if percent > 100 {
-      lines.append(
-        "  WARNING: the shortest period is \(duration(every)); "
-          + "the bus can't keep it (\(percent) % load)")
-    }
-    return lines
+    return lines + BusForecast(plan: plan).lines
   }
 
   private static func way(_ endpoint: ModbusEndpoint) -> String {
@@ -192,8 +181,7 @@ struct AgentPlan {
     json.beginObject()
     json.member("name", plan.bus)
     json.member("timeout-ms", plan.timeoutMilliseconds)
-    json.member("cycle-ms", plan.cycleMilliseconds)
-    json.member("worst-cycle-ms", plan.worstCycleMillisecondsWithOneDeadDevice)
+    BusForecast(plan: plan).write(to: &json)
     json.key("devices")
     json.beginArray()
     for (device, planned) in zip(definition.devices, plan.devices) {
@@ -208,6 +196,8 @@ struct AgentPlan {
         json.member("address", request.address)
         json.member("count", request.count)
         json.member("every-ms", request.everyMilliseconds)
+        json.member("bus-time-us", planned.microseconds(of: request))
+        if request.isSafety { json.member("priority", "safety") }
         json.key("points")
         json.beginArray()
         for point in request.points { json.string(device.points[point].description.name) }

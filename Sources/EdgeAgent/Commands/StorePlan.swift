@@ -61,8 +61,7 @@ struct StorePlan {
         "  \(Self.number(valuesPerSecond)) values/s planned, "
           + "\(Self.number(bytesPerValue)) bytes each: data holds "
           + "\(Self.span(days)) without a link",
-        "  flash: \(Self.size(flashBytesPerDay)) a day, \(Self.size(flashBytesPerYear)) a year; "
-          + "ext4 adds 200 MiB a day unless it is mounted with lazytime",
+        "  flash: \(Self.size(flashBytesPerDay)) a day, \(Self.size(flashBytesPerYear)) a year",
       ]
     }
     if isTooLarge, let roomBytes {
@@ -77,6 +76,7 @@ struct StorePlan {
   /// What a sync is behind at most.
   private var lossMilliseconds: Int64 { storage.commitMilliseconds }
 
+  /// One decimal where it matters.
   /// In the largest unit of which there are two at least.
   private static func span(_ days: Double) -> String {
     if days >= 2 { return "\(number(days)) days" }
@@ -84,7 +84,6 @@ struct StorePlan {
     return hours >= 2 ? "\(number(hours)) hours" : "\(number(hours * 60)) minutes"
   }
 
-  /// One decimal where it matters.
   private static func number(_ number: Double) -> String {
     guard number < 100 else { return "\(Int64(number.rounded()))" }
     let tenths = Int64((number * 10).rounded())

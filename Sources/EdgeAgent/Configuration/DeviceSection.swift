@@ -52,6 +52,9 @@ struct DeviceSection {
     var points: NamedPoints?
     var pacing: PacingSettings
     var report: ReportChoice?
+    var priority: Setting<PollPriority>
+    var limits: RequestLimitSettings
+    var profileLimits: RequestLimitSettings
   }
 
   private func readParts(_ device: MappingReader, _ buses: BusSection) -> Parts {
@@ -66,7 +69,8 @@ struct DeviceSection {
     let base = device.take("address-base").map { $0.integer(in: 0...1) } ?? 0
     let ownPlace = device.take("points")
     let own = ownPlace.map { readPoints($0, addressBase: base ?? 0) } ?? []
-    let profile = profilePlace.map { profiles.points(namedAt: $0) } ?? []
+    let named = profilePlace.map { profiles.profile(namedAt: $0) }
+    let profile = named.map { $0?.points } ?? []
     if profilePlace == nil, ownPlace == nil {
       device.value.refuse("has no points", "points or a profile is expected")
     } else if let own, let profile, own.isEmpty, profile.isEmpty {
@@ -75,7 +79,9 @@ struct DeviceSection {
     let merged = own.flatMap { own in profile.map { merge(own, over: $0) } }
     return Parts(
       bus: bus, unit: unit, every: every, points: merged, pacing: PacingSettings.read(device),
-      report: report)
+      report: report, priority: PollingSettings.priority(device),
+      limits: RequestLimitSettings.read(device),
+      profileLimits: (named ?? nil)?.limits ?? RequestLimitSettings())
   }
 
   private func knownBus(_ place: ConfigurationValue, _ buses: BusSection) -> String? {
@@ -104,14 +110,19 @@ struct DeviceSection {
     _ name: String, _ value: ConfigurationValue, _ parts: Parts
   ) -> PlacedDevice? {
     // Points are checked also if the rest is refused: all problems at once.
-    let points = parts.points?.map {
-      $0.settings.point(name: $0.name, every: parts.every ?? 1000, report: parts.report?.rule)
+    let points = parts.points?.compactMap { name, settings in
+      settings.polling.apply(
+        to: settings.point(
+          name: name, every: parts.every ?? 1000, report: parts.report?.rule),
+        priority: parts.priority.value)
     }
     guard let bus = parts.bus, let unit = parts.unit.value, let points else { return nil }
+    let limits = parts.limits.over(parts.profileLimits, for: points)
     return PlacedDevice(
       name: name, bus: bus,
-      device: parts.pacing.apply(
-        to: ModbusDevice(name: name, unit: UInt8(unit), points: points.compactMap(\.self))),
+      device: limits.apply(
+        to: parts.pacing.apply(
+          to: ModbusDevice(name: name, unit: UInt8(unit), points: points))),
       place: parts.unit.place ?? value)
   }
 

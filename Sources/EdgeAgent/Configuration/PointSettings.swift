@@ -37,6 +37,7 @@ struct PointSettings {
   var unsupportedValues: Setting<[BitsOrNumber]>
   var decimals: Setting<UInt8>
   var report: Setting<ReportChoice>
+  var polling: PollingSettings
 
   /// How often a point may be read: a request takes some milliseconds on any bus, and a slower
   /// point than once a day is no monitoring.
@@ -68,7 +69,8 @@ struct PointSettings {
         decimals: Setting(point.take("decimals")) {
           $0.integer(in: 0...Int64(PointDescription.mostDecimals)).map { UInt8($0) }
         },
-        report: Setting(point.take("report"), ReportChoice.read))
+        report: Setting(point.take("report"), ReportChoice.read),
+        polling: PollingSettings.read(point))
     }
   }
 
@@ -125,7 +127,8 @@ struct PointSettings {
       enumeration: enumeration.or(profile.enumeration),
       errorValues: errorValues.or(profile.errorValues),
       unsupportedValues: unsupportedValues.or(profile.unsupportedValues),
-      decimals: decimals.or(profile.decimals), report: report.or(profile.report))
+      decimals: decimals.or(profile.decimals), report: report.or(profile.report),
+      polling: polling.over(profile.polling))
   }
 }
 

@@ -12,13 +12,14 @@ struct Play {
   var connect: (Int64) -> (ConnectError?, takes: Int64) = { _ in (nil, 1) }
   var reports: [ModbusBusStateMachine.Report] = []
   var asked: [(unit: UInt8, addresses: Range<Int>, at: Int64)] = []
+  var requests: [PlannedRequest] = []
   var connects: [Int64] = []
 
   init(
-    _ definition: ModbusBusDefinition, start: Int64 = 0,
+    _ definition: ModbusBusDefinition, start: Int64 = 0, spreads: Bool = false,
     answer: @escaping (PlannedRequest, Int64) -> (Result<ReadAnswer, TransactionError>, Int64)
   ) {
-    machine = ModbusBusStateMachine(definition, start: start)
+    machine = ModbusBusStateMachine(definition, start: start, spreads: spreads)
     now = start
     self.answer = answer
   }
@@ -39,6 +40,7 @@ struct Play {
         }
       case .ask(let turn):
         asked.append((turn.request.unit, turn.request.addresses, now))
+        requests.append(turn.request)
         let (result, takes) = answer(turn.request, now)
         now += takes
         machine.finish(turn, with: result, at: time)

@@ -58,15 +58,15 @@ struct SchemaTests {
       "buses-over-tcp", "buses-manners", "buses-rtu", "devices", "gateway-missing", "names",
       "no-uplinks", "point-addresses",
       "point-fields", "point-numbers", "point-orders", "point-reports", "point-special",
-      "point-states", "point-strings", "point-types", "point-units", "storage", "unknown-keys",
-      "uplink-settings",
+      "point-states", "point-strings", "point-types", "point-units", "polling", "storage",
+      "unknown-keys", "uplink-settings",
     ]
     let folder = Fixtures.folder.appending(path: "invalid")
     let verdicts = try Self.verdicts(
       "agent", names.map { folder.appending(path: "\($0).yaml").path })
     for (name, verdict) in zip(names, verdicts) { #expect(verdict != "ok", "\(name)") }
     #expect(verdicts.count == names.count)
-    let broken = Self.files(under: "Tests/Fixtures/configurations/boards/devices")
+    let broken = Self.files(under: "Tests/Fixtures/configurations/boards/devices/broken")
     #expect(try Self.verdicts("profile", broken).allSatisfy { $0 != "ok" } && !broken.isEmpty)
   }
 

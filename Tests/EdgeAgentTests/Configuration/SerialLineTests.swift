@@ -36,7 +36,7 @@ struct SerialLineTests {
       text.contains(
         "bus line-1: rtu /dev/serial/by-path/platform-1.serial, 9600 Bd, 8 data bits, "
           + "even parity, 1 stop bit, timeout 500 ms, 1 device"))
-    #expect(text.contains("1 request, about 36 ms of bus time"))
+    #expect(text.contains("1 request, about 36 ms of bus time a cycle (4 % load)"))
   }
 
   @Test("A port of a board that is refused itself is not blamed")
