@@ -71,6 +71,7 @@ struct DeviceSection {
     let own = ownPlace.map { readPoints($0, addressBase: base ?? 0) } ?? []
     let named = profilePlace.map { profiles.profile(namedAt: $0) }
     let profile = named.map { $0?.points } ?? []
+    let pacing = (named ?? nil)?.pacing ?? PacingSettings()
     if profilePlace == nil, ownPlace == nil {
       device.value.refuse("has no points", "points or a profile is expected")
     } else if let own, let profile, own.isEmpty, profile.isEmpty {
@@ -78,8 +79,8 @@ struct DeviceSection {
     }
     let merged = own.flatMap { own in profile.map { merge(own, over: $0) } }
     return Parts(
-      bus: bus, unit: unit, every: every, points: merged, pacing: PacingSettings.read(device),
-      report: report, priority: PollingSettings.priority(device),
+      bus: bus, unit: unit, every: every, points: merged,
+      pacing: PacingSettings.read(device).over(pacing), report: report, priority: PollingSettings.priority(device),
       limits: RequestLimitSettings.read(device),
       profileLimits: (named ?? nil)?.limits ?? RequestLimitSettings())
   }
