@@ -160,6 +160,40 @@ struct VisitTests {
     #expect(probe.readings.first?.problem?.contains("No such file or directory") == true)
   }
 
+  @Test("A bus that closes after each cycle keeps its connection for an errand, then closes it")
+  func closesAfterCycle() async throws {
+    let server = try ScriptedServer { request in [.send(request.registers(5))] }
+    defer { server.stop() }
+    try server.listen()
+    var definition = bus(port: server.port, fast("d", unit: 1, every: 3_600_000))
+    definition.manners.closesAfterCycle = true
+    var wanted = definition
+    wanted.devices = [
+      device("d", unit: 1, points: (0..<4).map { point("p\($0)", .holding, $0 * 500) })
+    ]
+    try await withBus(definition) { bus, sink in
+      try await waitUntil("the first cycle") { sink.goodValues(of: "d").count == 1 }
+      let ticket = try #require(bus.visit(probe(wanted, ["d"])))
+      try await waitUntil("it is done") { ticket.look().isDone }
+      let readings = try done(ticket.look().errand).readings
+      #expect(readings.map(\.outcome) == Array(repeating: .good(.uint(5)), count: 4))
+      // One of the schedule's, one of the errand's.
+      #expect(bus.counters.connects == 2)
+    }
+  }
+
+  @Test("Where an adapter returns what is sent, that is no noise beside the answer")
+  func echo() throws {
+    let slave = try ScriptedLine { request in
+      [.send(request.bytes), .send(request.registers(6))]
+    }
+    defer { slave.stop() }
+    let definition = bus(line(slave.path), fast("d", unit: 3))
+    let probe = try done(DirectVisit.perform(self.probe(definition, ["d"]), on: definition))
+    #expect(probe.readings.map(\.outcome) == [.good(.uint(6))])
+    #expect(probe.transactions.map(\.outcome) == ["answer with 1 value"])
+  }
+
   @Test("Alone, a station that hangs up after each answer is read to the end")
   func hangsUp() throws {
     let server = try ScriptedServer { request in [.send(request.registers(5)), .hangUp] }

@@ -53,7 +53,10 @@ struct SerialLineTests {
     reach(start + .seconds(60))
     let account = try rig.finish(since: [back])
 
-    #expect(account.problems == [])
+    let (lost, invented) = (
+      account.list("truth", "lost-values"), account.list("truth", "invented-values")
+    )
+    #expect(account.problems == [], "lost \(lost), invented \(invented)")
     #expect(account.number("truth", "lost") == 0)
     #expect(account.number("truth", "invented") == 0)
     #expect(account.number("truth", "served") > 55 * 256)

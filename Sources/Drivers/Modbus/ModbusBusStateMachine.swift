@@ -63,6 +63,8 @@ struct ModbusBusStateMachine {
   init(_ definition: ModbusBusDefinition, start: Int64, spreads: Bool = true) {
     busName = definition.name
     reports = BusReports(definition.devices)
+    // Spread, they would keep a station's only place taken most of the time.
+    let spreads = spreads && !definition.manners.closesAfterCycle
     agenda = PollAgenda(definition, start: start, spreads: spreads)
     link = .closed(retryAt: start)
     lateWindow = LateWindow(definition)

@@ -71,16 +71,17 @@ struct DeviceSection {
     let own = ownPlace.map { readPoints($0, addressBase: base ?? 0) } ?? []
     let named = profilePlace.map { profiles.profile(namedAt: $0) }
     let profile = named.map { $0?.points } ?? []
-    let pacing = (named ?? nil)?.pacing ?? PacingSettings()
     if profilePlace == nil, ownPlace == nil {
       device.value.refuse("has no points", "points or a profile is expected")
     } else if let own, let profile, own.isEmpty, profile.isEmpty {
       (ownPlace ?? device.value).refuse("has no points", "at least one is expected")
     }
     let merged = own.flatMap { own in profile.map { merge(own, over: $0) } }
+    let pacing = PacingSettings.read(device)
     return Parts(
       bus: bus, unit: unit, every: every, points: merged,
-      pacing: PacingSettings.read(device).over(pacing), report: report, priority: PollingSettings.priority(device),
+      pacing: pacing.over((named ?? nil)?.pacing ?? PacingSettings()),
+      report: report, priority: PollingSettings.priority(device),
       limits: RequestLimitSettings.read(device),
       profileLimits: (named ?? nil)?.limits ?? RequestLimitSettings())
   }

@@ -19,7 +19,8 @@ final class ProfileLibrary {
     self.log = log
   }
 
-  /// The profile that a device names, such as `example/methane-wind`; `nil` after a problem.
+  /// The profile that a device names, such as `example/methane-wind`; `nil` after a
+  /// problem.
   func profile(namedAt place: ConfigurationValue) -> DeviceProfile? {
     let form = "VENDOR/NAME, both of a-z, 0-9 and -,"
     guard let name = place.text(form) else { return nil }
@@ -42,7 +43,8 @@ final class ProfileLibrary {
     _ = file.take("source")?.text("where the addresses come from")
     let base = file.take("address-base").map { $0.integer(in: 0...1) } ?? 0
     let section = file.require("points", "a section with the device's points")
-    let (limits, pacing) = (RequestLimitSettings.read(file), PacingSettings.read(file))
+    let limits = RequestLimitSettings.read(file)
+    let pacing = PacingSettings.read(file)
     let points = section.flatMap { readPoints($0, addressBase: base ?? 0) }
     return points.map { DeviceProfile(points: $0, limits: limits, pacing: pacing) }
   }

@@ -1,5 +1,7 @@
 import ConfigurationFile
 import Drivers
+import Foundation
+import TestSupport
 import Testing
 
 @testable import EdgeAgent
@@ -40,6 +42,41 @@ struct BusMannersTests {
     #expect(buses.map(\.manners) == manners)
     #expect(buses[0].devices.map(\.turnaroundMilliseconds) == [1_500])
     #expect(buses[0].devices.map(\.pauseMilliseconds) == [50])
+  }
+
+  @Test("A profile says what its kind of device needs, and a device may say otherwise")
+  func profile() throws {
+    let boards = try TemporaryDirectory()
+    try FileManager.default.createDirectory(
+      atPath: boards.path + "/devices/acme", withIntermediateDirectories: true)
+    let profile = """
+      description: a slow one
+      turnaround: 300ms
+      pause: 20ms
+      points: { wind: { input: 2, type: uint16, unit: none } }
+      """
+    try profile.write(
+      toFile: boards.path + "/devices/acme/slow.yaml", atomically: true, encoding: .utf8)
+    let text = """
+      gateway: { id: gw-1, mine: 0520, region: 520201 }
+      uplinks: { province: { url: mqtt://broker.example } }
+      buses: { station: { tcp: { host: 10.20.0.5 } } }
+      devices:
+        a: { bus: station, unit: 1, profile: acme/slow }
+        b: { bus: station, unit: 2, profile: acme/slow, pause: 0s }
+      """
+    let devices = try AgentConfiguration.load(
+      Array(text.utf8), file: "FILE", boards: BoardDirectories([boards.path])
+    ).buses[0].devices
+    #expect(devices.map(\.turnaroundMilliseconds) == [300, 300])
+    #expect(devices.map(\.pauseMilliseconds) == [20, 0])
+    // The plan reckons with it, and a silent one costs as much more.
+    let plan = BusPlan(
+      ModbusBusDefinition(
+        name: "station", endpoint: .tcp(host: "a", port: 502), timeoutMilliseconds: 1000,
+        devices: devices))
+    #expect(plan.devices[1].milliseconds(of: plan.devices[1].requests[0]) >= 300)
+    #expect(plan.devices[1].silentMilliseconds >= 1300)
   }
 
   @Test("check shows what differs from the defaults on the bus's line, and warns of 7 bits")

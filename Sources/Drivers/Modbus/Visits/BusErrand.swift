@@ -144,7 +144,10 @@ public struct TracedTransaction: Sendable, Hashable {
 extension VisitOutcome {
   /// Bytes that came behind a serial request and are not its answer.
   fileprivate func surplus(of request: ReadRequest) -> Int {
-    let received = trace.reduce(0) { $0 + ($1.kind == .received ? $1.bytes.count : 0) }
+    let bytes = trace.filter { $0.kind == .received }.flatMap(\.bytes)
+    let sent = trace.first { $0.kind == .sent }?.bytes ?? []
+    // Some adapters return what is sent.
+    let received = bytes.count - (!sent.isEmpty && bytes.starts(with: sent) ? sent.count : 0)
     return switch result {
     case .success(.values): received - ModbusRTUFrame.answerOverhead - request.dataLength
     case .success(.exception): received - ModbusRTUFrame.answerOverhead
@@ -164,8 +167,8 @@ extension Result<ReadAnswer, TransactionError> {
       "no answer within \(timeoutMilliseconds) ms" + (brokeOff ? ", only a part of one" : "")
     case .failure(.wrongChecksum): "an answer with a wrong checksum"
     case .failure(.badAnswer(let error)): error.description
-    case .failure(.staleConnection): "a new connection was needed"
     case .failure(.closed(let reason)), .failure(.closedBefore(let reason)): reason
+    case .failure(.staleConnection): "a late answer could not be told from this one's"
     }
   }
 }

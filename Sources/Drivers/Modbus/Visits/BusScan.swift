@@ -47,6 +47,7 @@ public struct BusScan: Sendable, Hashable {
 
   let isTraced: Bool
   private let timeoutMilliseconds: Int64
+  private let timings: UnitTimings
   private let isSerial: Bool
   private var firstTimeout: Int64
   private var isFirstPass = true
@@ -66,6 +67,7 @@ public struct BusScan: Sendable, Hashable {
     self.units = Set(units).sorted()
     waiting = self.units.reversed()
     isSerial = definition.endpoint.framesAsRTU
+    timings = UnitTimings(definition)
     self.timeoutMilliseconds = timeoutMilliseconds ?? definition.timeoutMilliseconds
     firstTimeout = min(self.timeoutMilliseconds, Self.firstTimeoutMilliseconds)
     self.isTraced = isTraced
@@ -93,7 +95,8 @@ public struct BusScan: Sendable, Hashable {
       unit: current, table: isFirstPass ? .holding : .input, address: 0, count: 1, points: [],
       everyMilliseconds: 1000)
     return VisitQuestion(
-      request: request, timeoutMilliseconds: isFirstPass ? firstTimeout : timeoutMilliseconds)
+      request: request, timeoutMilliseconds: isFirstPass ? firstTimeout : timeoutMilliseconds,
+      pauseMilliseconds: timings[current].pauseMilliseconds)
   }
 
   mutating func take(_ outcome: VisitOutcome, of question: VisitQuestion) {

@@ -21,6 +21,7 @@ public enum DirectVisit {
       case .connect:
         do throws(ConnectError) {
           connection = try ModbusConnection.open(definition, lookup: lookup)
+          sleep(milliseconds: definition.manners.pauseAfterConnectMilliseconds)
         } catch {
           runner.connectFailed(error)
         }
@@ -61,6 +62,14 @@ extension Result<ReadAnswer, TransactionError> {
     case .failure(.badAnswer(let error)): error.losesFraming
     case .failure(.closed), .failure(.closedBefore), .failure(.staleConnection): true
     case .success, .failure(.wrongChecksum): false
+    }
+  }
+
+  /// Whether nothing was sent, for want of a connection that is good for it.
+  var wasNotAsked: Bool {
+    switch self {
+    case .failure(.closedBefore), .failure(.staleConnection): true
+    case .success, .failure: false
     }
   }
 

@@ -44,12 +44,9 @@ struct VisitRunner: Sendable {
   mutating func finish(_ outcome: VisitOutcome) {
     guard let question = current else { return }
     // Stations close connections that are idle: asked once more over a new one.
-    switch outcome.result {
-    case .failure(.closedBefore) where !wasClosedBefore,
-      .failure(.staleConnection) where !wasClosedBefore:
+    if outcome.result.wasNotAsked, !wasClosedBefore {
       wasClosedBefore = true
       return
-    default: break
     }
     current = nil
     errand.take(outcome, of: question)
