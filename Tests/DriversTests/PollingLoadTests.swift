@@ -63,6 +63,37 @@ struct PollingLoadTests {
     #expect(abs(BusPlan(definition(devices + hourly)).load - 0.41) < 0.05)
   }
 
+  @Test("A connection that is closed after each cycle is asked everything at once")
+  func asksAtOnceWhereItCloses() {
+    let devices = (1...8).map { device("f\($0)", unit: UInt8($0), points: registers(2)) }
+    func phases(closing: Bool) -> Set<Int64> {
+      var definition = definition(devices)
+      definition.manners.closesAfterCycle = closing
+      let agenda = PollAgenda(definition, start: 0, spreads: true)
+      return Set(agenda.schedule.entries { _ in true }.map(\.next))
+    }
+    #expect(phases(closing: true) == [0])
+    #expect(phases(closing: false).count == 8)
+  }
+
+  @Test("A slow unit's turn-around and pauses are in the plan, and its own time-out")
+  func reckonsPacing() {
+    var slow = device("slow", unit: 1)
+    slow.turnaroundMilliseconds = 80
+    slow.pauseMilliseconds = 30
+    var definition = definition([slow, device("fast", unit: 2)])
+    func milliseconds(_ index: Int) -> Double {
+      let device = BusPlan(definition).devices[index]
+      return device.milliseconds(of: device.requests[0])
+    }
+    // 15 characters are 17.19 ms, a silence 4.01 ms.
+    #expect(abs(milliseconds(0) - (17.19 + 4.01 + 30 + 80)) < 0.05)
+    #expect(abs(milliseconds(1) - (17.19 + 2 * 4.01 + 10)) < 0.05)
+    #expect(BusPlan(definition).devices.map(\.timeoutMilliseconds) == [280, 200])
+    definition.manners.pauseMilliseconds = 20
+    #expect(abs(milliseconds(1) - (17.19 + 4.01 + 20 + 10)) < 0.05)
+  }
+
   @Test("One dead unit among eight: the others keep their second", arguments: [1, 4, 8])
   func oneDeadUnit(dead: UInt8) {
     let devices = (1...8).map { device("d\($0)", unit: UInt8($0), points: registers(10)) }

@@ -75,8 +75,10 @@ struct PollAgenda: Sendable {
       loads[job.group].microseconds += units[job.device].cost.microseconds(of: job.request)
       loads[job.group].isSafety = loads[job.group].isSafety || job.request.isSafety
     }
+    // One that is closed after each cycle is to be opened once for it.
+    let isSpread = spreads && !definition.manners.closesAfterCycle
     let phases =
-      spreads ? PhaseSpread.phases(of: loads) : [Int64](repeating: 0, count: loads.count)
+      isSpread ? PhaseSpread.phases(of: loads) : [Int64](repeating: 0, count: loads.count)
     for job in jobs { add(job, first: start + phases[job.group]) }
   }
 
