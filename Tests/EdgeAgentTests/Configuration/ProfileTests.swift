@@ -115,6 +115,16 @@ struct ProfileTests {
     #expect(ch4 == ["ch4": .good(.float32(0.52))])
   }
 
+  @Test("A profile says how a device wants to be asked; the device's own keys go before")
+  func manners() throws {
+    #expect(try device("eastron/sdm630").maximumRegisters == 80)
+    let asMade = try device("limited/meter")
+    #expect((asMade.turnaroundMilliseconds, asMade.pauseMilliseconds) == (30, 5))
+    let site = try device("limited/meter", ", pause: 20ms, max-registers: 30")
+    #expect((site.turnaroundMilliseconds, site.pauseMilliseconds) == (30, 20))
+    #expect((site.maximumRegisters, site.maximumBits) == (30, 64))
+  }
+
   @Test("Every shipped profile says what it is and where its numbers come from, and is tested here")
   func allProfiles() throws {
     let folder = Fixtures.root.appending(path: "boards/devices")

@@ -129,6 +129,10 @@ struct SchemaTests {
         try Self.schema("profile").fields("$defs").fields("point").fields("properties"),
         "devices: { a: { points: { b: { \(strange): 1 } } } }"
       ),
+      (
+        try Self.schema("profile").fields("properties"),
+        "devices: { a: { profile: broken/strange } }"
+      ),
       (try named(agent, "uplinks"), "uplinks: { a: { \(strange): 1 } }"),
     ]
     for (place, text) in places {
