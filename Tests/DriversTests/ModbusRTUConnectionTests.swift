@@ -111,7 +111,8 @@ struct ModbusRTUConnectionTests {
     #expect(throws: TransactionError.timeout(brokeOff: false)) {
       try connection.read(request, unit: 3, timeout: soon)
     }
-    slave.say(slave.received[0].registers(111))
+    try waitUntil("the slave has the request") { !slave.received.isEmpty }
+    slave.say(try #require(slave.received.first).registers(111))
     #expect(try connection.read(request, unit: 3, timeout: enough) == .values([222, 222]))
     #expect(connection.lateAnswers == 1)
   }
