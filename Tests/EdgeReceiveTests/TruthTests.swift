@@ -157,6 +157,22 @@ import TestSupport
     #expect(other?.inventedCount == 0)
   }
 
+  @Test("An answer behind the agent's time-out, which it told of, is not lost; one more is")
+  func givenUp() throws {
+    let sample = """
+      {"device":"return-air","time":\(mine.offset + 1000),"bad":{"ch4":"timeout"}}
+      """
+    let messages = [mine.start(), mine.message("data", mine.batch(1, samples: [sample]))]
+    let lines = [line(2900, "4.4"), line(2950, "4.5"), line(3001, "4.6"), line(900, "4.3")]
+    let result = try #require(report(messages, truth: truth(lines)).truth)
+    #expect((result.served, result.givenUp, result.lostCount) == (3, 1, 3))
+    #expect(result.lost.map(\.value.text) == ["4.3", "4.5", "4.6"])
+    // Another reason does not say that nobody waited.
+    let other = sample.replacing("timeout", with: "not-read")
+    let unread = [mine.start(), mine.message("data", mine.batch(1, samples: [other]))]
+    #expect(report(unread, truth: truth(lines)).truth?.lostCount == 4)
+  }
+
   @Test("A late answer may be delivered or not, and takes no other's place")
   func late() throws {
     let served = [

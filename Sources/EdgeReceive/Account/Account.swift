@@ -25,6 +25,8 @@ struct Account: Sendable {
   private(set) var statements = Statements()
   private(set) var held: [StreamEpoch: HeldStream] = [:]
   private(set) var delivered: [DevicePoint: [DeliveredValue]] = [:]
+  /// Times of the readings that say `timeout`.
+  private var givenUp: [DevicePoint: [Int64]] = [:]
   /// Of each point that some definition says is not reported at every reading.
   private var rules: [DevicePoint: ReportRule] = [:]
   private var devices: [DeviceKey: AccountReport.Device] = [:]
@@ -134,13 +136,17 @@ struct Account: Sendable {
     for sample in samples {
       let time = sample.monotonic + offset
       for reading in sample.readings {
+        let point = DevicePoint(device: sample.device, point: reading.point)
         let value: (text: String, isGood: Bool)
         switch reading.outcome {
         case .good(let text): value = (text, true)
         case .bad(_, let raw?): value = (raw, false)
+        case .bad(.timeout, nil):
+          givenUp[point, default: []].append(comparesWallTime ? time : sample.monotonic)
+          continue
         case .bad(_, nil): continue
         }
-        delivered[DevicePoint(device: sample.device, point: reading.point), default: []].append(
+        delivered[point, default: []].append(
           DeliveredValue(
             monotonic: comparesWallTime ? time : sample.monotonic, time: time, text: value.text,
             isGood: value.isGood))
@@ -168,7 +174,7 @@ struct Account: Sendable {
     if let truth {
       report.truth = TruthReport(
         truth: truth, delivered: delivered, stretches: completeness.missingStretches,
-        rules: rules)
+        rules: rules, givenUp: givenUp)
     }
     return report
   }

@@ -8,8 +8,8 @@ extension AccountReport {
   /// store, stream, epoch, held (ranges), batches, stated-newest, unsent, holes [from, to, tail,
   /// explanation or null]]; `missing-epochs`; `time-gaps`; `devices` [gateway, device, samples,
   /// good, bad {reason: count}]; `samples` by clock; `latency` {live, history} in ms;
-  /// `first-fresh` [since, milliseconds or null]; with a truth `truth` {served, delivered, late,
-  /// late-delivered, lost, lost-values, unreported, explained {reason: count}, invented,
+  /// `first-fresh` [since, milliseconds or null]; with a truth `truth` {served, delivered, given-up,
+  /// late, late-delivered, lost, lost-values, unreported, explained {reason: count}, invented,
   /// invented-values, unchecked-devices, faults, malformed-lines}. Times are Unix ms, `mono` ms of
   /// CLOCK_BOOTTIME.
   var json: [UInt8] {
@@ -233,6 +233,7 @@ extension TruthReport {
     json.object("truth") { json in
       json.member("served", served)
       json.member("delivered", delivered)
+      json.member("given-up", givenUp)
       json.member("late", late)
       json.member("late-delivered", lateDelivered)
       json.member("lost", lostCount)

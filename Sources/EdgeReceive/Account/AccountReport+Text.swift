@@ -110,6 +110,7 @@ extension TruthReport {
     lines.append(
       "truth: served \(served), delivered \(delivered), lost \(lostCount), invented "
         + "\(inventedCount); late \(late), of those delivered \(lateDelivered)")
+    if givenUp > 0 { lines.append("  served when the agent had given up: \(givenUp)") }
     if unreported > 0 {
       lines.append("  not delivered, no change by the points' rules: \(unreported)")
     }

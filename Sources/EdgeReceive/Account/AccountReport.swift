@@ -121,6 +121,9 @@ struct TruthReport: Sendable {
   var served = 0
   /// Of those, delivered.
   var delivered = 0
+  /// Values of answers that came after the agent had given the question up, which it said; not
+  /// among those served in time.
+  var givenUp = 0
   /// Values served late on purpose: they need not be delivered.
   var late = 0
   /// Of those, delivered all the same.

@@ -2,10 +2,11 @@ import Telemetry
 
 extension TruthReport {
   /// Compares what was delivered with what was served. `stretches` account for values that are
-  /// missing, and so do the `rules` by which points are reported.
+  /// missing, and so do the `rules` by which points are reported, and readings that say `timeout`,
+  /// of which `givenUp` has the times.
   init(
     truth: Truth, delivered: [DevicePoint: [DeliveredValue]], stretches: [MissingStretch],
-    rules: [DevicePoint: ReportRule] = [:]
+    rules: [DevicePoint: ReportRule] = [:], givenUp: [DevicePoint: [Int64]] = [:]
   ) {
     faults = truth.faults
     malformedLineCount = truth.malformedCount
@@ -18,17 +19,18 @@ extension TruthReport {
       let values = truth.values[point] ?? []
       let matching = ValueMatching(served: values, delivered: delivered[point] ?? [])
       let reports = rules[point].map { ReportedValues($0, delivered[point] ?? []) }
-      add(matching, of: point, late: values.count { $0.isLate }, stretches, reports)
+      late += values.count { $0.isLate }
+      add(matching, of: point, stretches, reports, GivenUpReadings(givenUp[point] ?? []))
     }
   }
 
   private mutating func add(
-    _ matching: ValueMatching, of point: DevicePoint, late: Int, _ stretches: [MissingStretch],
-    _ reports: ReportedValues?
+    _ matching: ValueMatching, of point: DevicePoint, _ stretches: [MissingStretch],
+    _ reports: ReportedValues?, _ timeouts: GivenUpReadings
   ) {
+    var timeouts = timeouts
     served += matching.matched + matching.missing.count
     delivered += matching.matched
-    self.late += late
     lateDelivered += matching.matchedLate
     for value in matching.missing {
       if let stretch = stretches.first(where: { $0.accountsFor(value) }) {
@@ -37,6 +39,11 @@ extension TruthReport {
       }
       if let reports, reports.leavesOut(value) {
         unreported += 1
+        continue
+      }
+      if timeouts.explains(value) {
+        served -= 1
+        givenUp += 1
         continue
       }
       lostCount += 1
