@@ -10,7 +10,6 @@ struct DeclinedPoints: Sendable, Hashable {
   static let longestPause: Int64 = 600_000
 
   private struct Entry: Sendable, Hashable {
-    let points: [Int]
     var code: UInt8
     var pause: Int64
     var since: Int64
@@ -20,46 +19,47 @@ struct DeclinedPoints: Sendable, Hashable {
     var isDeclined = true
   }
 
-  /// No more than the device has points.
-  private var entries: [Entry] = []
+  /// By points; no more than the device has points. A list would cost a device that declines all of
+  /// some thousand points their square, several times a cycle.
+  private var entries: [[Int]: Entry] = [:]
 
   /// Whether no point was ever declined.
   var isEmpty: Bool { entries.isEmpty }
 
   /// The points that are to be asked by themselves, in what was asked together.
-  var apart: [[Int]] { entries.filter(\.isDeclined).map(\.points) }
+  var apart: [[Int]] {
+    entries.filter(\.value.isDeclined).keys.sorted { $0.lexicographicallyPrecedes($1) }
+  }
 
   /// The exception of `points` while they are not to be asked at `time`; `nil` if they are.
   func code(of points: [Int], at time: Int64) -> UInt8? {
-    let known = entries.first { $0.points == points && $0.isDeclined }
-    guard let known, known.since <= time, time < known.askAgain else { return nil }
+    guard let known = entries[points], known.isDeclined, known.since <= time,
+      time < known.askAgain
+    else { return nil }
     return known.code
   }
 
   /// `points` were declined at `now`; returns whether that is new.
   mutating func decline(_ points: [Int], code: UInt8, at now: Int64) -> Bool {
-    guard let index = entries.firstIndex(where: { $0.points == points }) else {
-      entries.append(
-        Entry(
-          points: points, code: code, pause: Self.firstPause, since: now,
-          askAgain: now + Self.firstPause))
+    guard var entry = entries[points] else {
+      entries[points] = Entry(
+        code: code, pause: Self.firstPause, since: now, askAgain: now + Self.firstPause)
       return true
     }
-    let isNew = !entries[index].isDeclined
-    if isNew { entries[index].since = now }
-    entries[index].isDeclined = true
-    entries[index].code = code
-    entries[index].pause = min(entries[index].pause * 2, Self.longestPause)
-    entries[index].askAgain = now + entries[index].pause
+    let isNew = !entry.isDeclined
+    if isNew { entry.since = now }
+    entry.isDeclined = true
+    entry.code = code
+    entry.pause = min(entry.pause * 2, Self.longestPause)
+    entry.askAgain = now + entry.pause
+    entries[points] = entry
     return isNew
   }
 
   /// `points` were answered; returns whether they had been declined.
   mutating func accept(_ points: [Int]) -> Bool {
-    guard let index = entries.firstIndex(where: { $0.points == points && $0.isDeclined }) else {
-      return false
-    }
-    entries[index].isDeclined = false
+    guard entries[points]?.isDeclined == true else { return false }
+    entries[points]?.isDeclined = false
     return true
   }
 }
