@@ -101,6 +101,15 @@ struct ModbusRTUConnectionTests {
     #expect(answer == .values([6, 6]))
   }
 
+  @Test("An answer that a stalled program reads long after its deadline is none")
+  func refusesAnswersOfAnotherTime() throws {
+    for (stall, isRead) in [(UInt32(300), true), (1300, false)] {
+      var connection = ModbusRTUConnection(StallingWire(stallMilliseconds: stall))
+      let answer = try? connection.read(request, unit: 3, timeout: .milliseconds(50))
+      #expect(answer == (isRead ? .values([7, 7]) : nil), "\(stall) ms")
+    }
+  }
+
   @Test("A late answer that lies in the line is cleared and counted before the next request")
   func clearsTheLine() throws {
     let slave = try ScriptedLine { request in
@@ -266,5 +275,33 @@ struct SerialPortTests {
     #expect(settings.c_iflag & tcflag_t(IXON | ICRNL | ISTRIP) == 0)
     #expect(settings.c_oflag & tcflag_t(OPOST) == 0)
     _ = consume connection
+  }
+}
+
+/// A wire that has the answer in time, to a program that has no processor when it reads it.
+private struct StallingWire: RTUWire {
+  let stallMilliseconds: UInt32
+  private var answer: [UInt8] = []
+
+  let name = "stalling"
+  let silence = Duration.zero
+  let longestGap = Duration.zero
+  let holdsBack = false
+  let echoes = false
+
+  init(stallMilliseconds: UInt32) { self.stallMilliseconds = stallMilliseconds }
+
+  func duration(ofCharacters count: Int) -> Duration { .zero }
+
+  mutating func send(_ bytes: [UInt8]) -> ContinuousClock.Instant {
+    answer = ModbusRTUFrame(unit: bytes[0], pdu: [bytes[1], 4, 0, 7, 0, 7]).bytes
+    return .now
+  }
+
+  mutating func receive(waiting time: Duration) -> [UInt8] {
+    guard !answer.isEmpty else { return [] }
+    defer { answer = [] }
+    usleep(stallMilliseconds * 1000)
+    return answer
   }
 }

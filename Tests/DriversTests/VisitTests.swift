@@ -55,7 +55,7 @@ struct VisitTests {
     }
     defer { slave.stop() }
     // Long enough for a slave on a busy machine: the live unit is to miss nothing but its turn.
-    var definition = bus(line(slave.path), timeout: 2000)
+    var definition = bus(line(slave.path), timeout: 1000)
     definition.devices = [fast("live", unit: 1, every: 200)]
     var wanted = definition
     wanted.devices.append(

@@ -16,6 +16,12 @@ enum ReadAnswer: Sendable, Hashable {
   case exception(UInt8)
 }
 
+extension ReadAnswer {
+  /// How long after its deadline an answer may be read. Nobody knows when it came if the thread had
+  /// no processor for longer, or the board slept; its time would be that of the reading.
+  static let latestReading: Duration = .seconds(1)
+}
+
 /// An answer that can't be the one to the request.
 enum AnswerError: Error, Hashable {
   case wrongTransaction(found: UInt16, expected: UInt16)
