@@ -170,10 +170,7 @@ public actor ModbusBus {
         turn.request.readRequest, unit: turn.request.unit,
         timeout: .milliseconds(timing.timeoutMilliseconds),
         pause: .milliseconds(timing.pauseMilliseconds))
-      result =
-        timing.canDate(connection?.turnaround)
-        ? answer.map { .success($0) } ?? .failure(.closedBefore(reason: "not connected"))
-        : .failure(.timeout(brokeOff: false))
+      result = answer.map { .success($0) } ?? .failure(.closedBefore(reason: "not connected"))
     } catch {
       result = .failure(error)
     }

@@ -17,9 +17,9 @@ enum ReadAnswer: Sendable, Hashable {
 }
 
 extension ReadAnswer {
-  /// How long after its deadline an answer may be read. Nobody knows when it came if the thread had
-  /// no processor for longer, or the board slept; its time would be that of the reading.
-  static let latestReading: Duration = .seconds(1)
+  /// How long after its deadline an answer may be read. Beyond it the process has stood still, and
+  /// nobody knows when the answer came: its values would bear a wrong time.
+  static let standstill: Duration = .seconds(1)
 }
 
 /// An answer that can't be the one to the request.

@@ -73,7 +73,7 @@ struct ModbusRTUConnection<Wire: RTUWire & ~Copyable>: ~Copyable {
       let remaining = ContinuousClock.now.duration(to: limit)
       guard remaining > .zero else { break }
       let bytes = try receive(waiting: remaining)
-      if lastByte > limit + ReadAnswer.latestReading { throw .timeout(brokeOff: false) }
+      if lastByte > limit + ReadAnswer.standstill { throw .timeout(brokeOff: false) }
       count += bytes.count
       if first == nil, !bytes.isEmpty { first = lastByte }
       reception.append(bytes, lateShapes: givenUp)

@@ -48,7 +48,7 @@ struct ModbusTCPConnection: ~Copyable {
     try socket.send(frame)
     let sent = ContinuousClock.now
     while let frame = try nextFrame(until: sent + timeout) {
-      guard ContinuousClock.now <= sent + timeout + ReadAnswer.latestReading else { break }
+      guard ContinuousClock.now <= sent + timeout + ReadAnswer.standstill else { break }
       if transactions.isLate(frame.transaction) {
         lateAnswers += 1
         trace?.knewLate(frame.bytes)
