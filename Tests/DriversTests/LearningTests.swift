@@ -136,6 +136,30 @@ struct LearningTests {
     #expect(play.asked.filter { $0.at >= 59_000 }.count == 4)
   }
 
+  @Test("What had to be divided is asked whole again, ever more rarely, at no cycle's cost")
+  func joinsDividedRangesAgain() {
+    let all = (0..<8).map { UInt16($0) }
+    var whims = 0
+    var longest = 125
+    var play = Play(bus(device("a", unit: 1, points: points(all)))) { request, _ in
+      whims += 1
+      // Once by a whim, when nothing is wrong with the request.
+      if whims == 5 || request.count > longest { return (.success(.exception(2)), 2) }
+      return (values(request), 2)
+    }
+    play.run(until: 500_000)
+    #expect(play.asked.suffix(2).map(\.addresses) == [0..<4, 4..<8])
+    play.run(until: 620_000)
+    #expect(play.asked.last?.addresses == 0..<8)
+    longest = 4
+    play.run(until: 20_000_000)
+    let tries = play.asked.filter { $0.at >= 620_000 && $0.addresses == 0..<8 }.map(\.at)
+    let minutes = zip(tries, tries.dropFirst()).map { ($1 - $0) / 60_000 }
+    #expect(minutes == [20, 40, 80, 160])
+    #expect(play.reasons(of: "a").allSatisfy { $0 == nil })
+    Accounting.expectExact(play, ["a"])
+  }
+
   @Test("A device that declines everything while it starts is read whole again")
   func recoversFromARefusingStart() {
     let all = (0..<8).map { UInt16($0) }

@@ -64,6 +64,30 @@ struct DeclinedPoints: Sendable, Hashable {
   }
 }
 
+/// When ranges that had to be divided are asked whole again. A device that declined some requests
+/// by a whim would otherwise be asked in pieces for as long as its connection lasts, and in more of
+/// them after each whim.
+struct CutRetry: Sendable, Hashable {
+  /// Milliseconds until the first try; each further one doubles it. It costs a cycle some requests.
+  static let firstPause: Int64 = 600_000
+  /// The longest pause, in milliseconds: a day.
+  static let longestPause: Int64 = 86_400_000
+
+  private var pause = firstPause
+  private var due: Int64?
+
+  /// A range was divided at `now`.
+  mutating func record(at now: Int64) { due = due ?? now + pause }
+
+  /// Whether to try again at `now`; then the next time is later.
+  mutating func isDue(at now: Int64) -> Bool {
+    guard let due, now >= due else { return false }
+    self.due = nil
+    pause = min(pause * 2, Self.longestPause)
+    return true
+  }
+}
+
 /// When a device that said that it is busy is asked again.
 struct BusyRetry: Sendable, Hashable {
   /// Acknowledge (5): it works on it; busy (6): it works on something else (Modbus Application

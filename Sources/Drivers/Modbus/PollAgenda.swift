@@ -40,6 +40,7 @@ struct PollAgenda: Sendable {
   /// What is known of a device.
   private struct Unit {
     var limits = LearnedLimits()
+    var cutRetry = CutRetry()
     var declined = DeclinedPoints()
     var meter = TurnaroundMeter()
     var cost: RequestCost
@@ -54,6 +55,8 @@ struct PollAgenda: Sendable {
   private var isStale = false
   /// Whether a device may have declined points.
   private var hasDeclined = false
+  /// Whether a device may have ranges that had to be divided.
+  private var hasCuts = false
 
   /// Plans the bus's requests; first they are due at `start`, and where `spreads` says so, at most
   /// a period later.
@@ -175,6 +178,8 @@ extension PollAgenda {
         LearnedLimits.Cut(
           table: job.request.table, address: Int(halves[1].address),
           declined: job.request.addresses))
+      units[job.device].cutRetry.record(at: now)
+      hasCuts = true
       divide(due.id, job, into: halves, first: due.time)
       return true
     }
@@ -217,6 +222,7 @@ extension PollAgenda {
   private mutating func forget(_ device: Int, at now: Int64) {
     if !units[device].limits.isEmpty || !units[device].declined.isEmpty {
       units[device].limits = LearnedLimits()
+      units[device].cutRetry = CutRetry()
       units[device].declined = DeclinedPoints()
       markStale(device, at: now)
     }
@@ -279,6 +285,7 @@ extension PollAgenda {
   /// time, or after some periods in any case. Returns the cycles that this cost. To be called while
   /// no job is under way.
   mutating func settle(at now: Int64) -> [Abandoned] {
+    if hasCuts { retryCuts(at: now) }
     guard isStale else { return [] }
     var abandoned: [Abandoned] = []
     isStale = false
@@ -310,6 +317,19 @@ extension PollAgenda {
       }
     }
     return abandoned
+  }
+
+  /// Has ranges asked whole again that were divided long ago.
+  private mutating func retryCuts(at now: Int64) {
+    hasCuts = false
+    for device in units.indices where !units[device].limits.cuts.isEmpty {
+      if units[device].cutRetry.isDue(at: now) {
+        units[device].limits.cuts = []
+        markStale(device, at: now)
+      } else {
+        hasCuts = true
+      }
+    }
   }
 
   private func plan(of group: Int) -> Set<PlannedRequest> {
