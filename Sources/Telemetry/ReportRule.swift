@@ -32,8 +32,9 @@ extension ReportRule {
 
   private func isNews(_ value: Value, after before: Value) -> Bool {
     guard value != before else { return false }
+    // Large integers differ by less than a double tells.
+    guard let deadband, deadband > 0 else { return true }
     // Written so that what is not a number is news.
-    guard let deadband else { return true }
     return !((value.approximate - before.approximate).magnitude <= deadband)
   }
 }

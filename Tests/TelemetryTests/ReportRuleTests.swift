@@ -27,6 +27,7 @@ struct ReportRuleTests {
     ] {
       #expect(rule.isNews(.good(.int(1)), after: .good(.int(2))))
       #expect(!rule.isNews(.good(.int(1)), after: .good(.int(1))))
+      #expect(rule.isNews(.good(.uint(.max)), after: .good(.uint(.max - 1))))
       #expect(rule.isNews(.good(.bool(true)), after: .good(.bool(false))))
     }
   }
