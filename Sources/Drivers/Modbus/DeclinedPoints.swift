@@ -74,15 +74,14 @@ struct CutRetry: Sendable, Hashable {
   static let longestPause: Int64 = 86_400_000
 
   private var pause = firstPause
-  private var due: Int64?
+  private var due = Int64.max
 
-  /// A range was divided at `now`.
-  mutating func record(at now: Int64) { due = due ?? now + pause }
+  /// The first range was divided at `now`.
+  mutating func begin(at now: Int64) { due = now + pause }
 
   /// Whether to try again at `now`; then the next time is later.
   mutating func isDue(at now: Int64) -> Bool {
-    guard let due, now >= due else { return false }
-    self.due = nil
+    guard now >= due else { return false }
     pause = min(pause * 2, Self.longestPause)
     return true
   }

@@ -174,11 +174,11 @@ extension PollAgenda {
       return true
     }
     if let halves = RequestPlanner.halves(of: job.request, in: device) {
+      if units[job.device].limits.cuts.isEmpty { units[job.device].cutRetry.begin(at: now) }
       units[job.device].limits.cuts.append(
         LearnedLimits.Cut(
           table: job.request.table, address: Int(halves[1].address),
           declined: job.request.addresses))
-      units[job.device].cutRetry.record(at: now)
       hasCuts = true
       divide(due.id, job, into: halves, first: due.time)
       return true
