@@ -60,6 +60,14 @@ struct LineMannersTests {
     #expect(definition.workMilliseconds > 4 * 10_200)
   }
 
+  @Test("An answer that was read seconds after its time-out can't be dated")
+  func standstill() {
+    let timing = UnitTimings.Timing(timeoutMilliseconds: 200, pauseMilliseconds: 0)
+    #expect(timing.canDate(nil))
+    #expect(timing.canDate(.milliseconds(1_200)))
+    #expect(!timing.canDate(.milliseconds(1_201)))
+  }
+
   @Test("An echo is taken away byte for byte before the answer, also one that comes in pieces")
   func echoes() throws {
     let slave = try ScriptedLine { request in

@@ -31,6 +31,15 @@ struct UnitTimings: Sendable, Hashable {
     var timeoutMilliseconds: Int64
     /// The least silence around its transactions.
     var pauseMilliseconds: Int64
+
+    /// How much later than its time-out an answer may be read. Beyond it the process has stood
+    /// still, and nobody knows when the answer came: its values would bear a wrong time.
+    static let standstill: Duration = .seconds(1)
+
+    /// Whether an answer that was read `turnaround` after its request can be dated.
+    func canDate(_ turnaround: Duration?) -> Bool {
+      turnaround.map { $0 <= .milliseconds(timeoutMilliseconds) + Self.standstill } ?? true
+    }
   }
 
   /// By unit, so that no request has to look a key up.

@@ -170,7 +170,10 @@ public actor ModbusBus {
         turn.request.readRequest, unit: turn.request.unit,
         timeout: .milliseconds(timing.timeoutMilliseconds),
         pause: .milliseconds(timing.pauseMilliseconds))
-      result = answer.map { .success($0) } ?? .failure(.closedBefore(reason: "not connected"))
+      result =
+        timing.canDate(connection?.turnaround)
+        ? answer.map { .success($0) } ?? .failure(.closedBefore(reason: "not connected"))
+        : .failure(.timeout(brokeOff: false))
     } catch {
       result = .failure(error)
     }
