@@ -22,8 +22,8 @@ struct ProbeProgramTests {
         events: { size: 4MiB }
       control: { socket: \(directory.file("control.sock")) }
       buses:
-        station: { tcp: { host: 127.0.0.1, port: \(stationPort) }, timeout: 400ms }
-        line: { rtu: { port: \(directory.file("COM1")), baud: 19200 }, timeout: 400ms }
+        station: { tcp: { host: 127.0.0.1, port: \(stationPort) }, timeout: 1s }
+        line: { rtu: { port: \(directory.file("COM1")), baud: 19200 }, timeout: 1s }
       devices:
         gas:
           bus: station
