@@ -93,6 +93,13 @@ def _noise(way, request, answer, random):
     return Treatment([Step(0, random.randbytes(random.randrange(1, 9)) + way.framing.bytes(answer))])
 
 
+def _burst(way, request, answer, random):
+    # As long as an answer, which comes when the line has been silent for a while.
+    pause = random.uniform(0.5, 0.9) * way.timeout
+    noise = random.randbytes(random.randrange(32, 65))
+    return Treatment([Step(0, noise), Step(pause, way.framing.bytes(answer))])
+
+
 def _garbage(way, request, answer, random):
     return Treatment([Step(0, way.framing.bytes(answer) + random.randbytes(random.randrange(1, 9)))])
 
@@ -169,6 +176,7 @@ FAULTS = {
     "cut": _cut,
     "flip": _flip,
     "noise": _noise,
+    "burst": _burst,
     "garbage": _garbage,
     "duplicate": _duplicate,
     "other-unit": _other_unit,

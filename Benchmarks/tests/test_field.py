@@ -86,9 +86,9 @@ class Faults(unittest.TestCase):
     def test_each_fault_of_the_list_is_there(self):
         self.assertLessEqual(
             {
-                "delay", "drip", "split", "merge", "cut", "flip", "noise", "garbage", "duplicate",
-                "other-unit", "wrong-function", "wrong-count", "wrong-transaction", "late", "next",
-                "echo",
+                "delay", "drip", "split", "merge", "cut", "flip", "noise", "burst", "garbage",
+                "duplicate", "other-unit", "wrong-function", "wrong-count", "wrong-transaction",
+                "late", "next", "echo",
             },
             set(FAULTS),
         )

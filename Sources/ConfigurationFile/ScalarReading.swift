@@ -125,6 +125,8 @@ extension ConfigurationValue {
             "\(expected) is expected")
           continue
         }
+        // 0 and -0 are two keys and one number.
+        if texts[number] != nil { value.refuse("says \(number) again", "each once is expected") }
         texts[number] = value.text("what \(number) means")
       }
       return texts.count == members.count ? texts : nil

@@ -164,6 +164,24 @@ struct ErrandTests {
     #expect(done.progress == BusErrand.Progress(done: 38, total: 38))
   }
 
+  @Test("A scan keeps the pauses of bus and units, and gives each unit its own time")
+  func scansWithManners() throws {
+    var slow = device("slow", unit: 2, points: points)
+    slow.turnaroundMilliseconds = 2500
+    slow.pauseMilliseconds = 80
+    var definition = bus(slow)
+    definition.manners.pauseMilliseconds = 30
+    let errand = BusErrand.scan(BusScan(definition, units: 1...2, isTraced: false))
+    let asked = run(errand) { _ in .failure(.timeout(brokeOff: false)) }.asked
+    #expect(asked.map(\.timeoutMilliseconds) == [100, 100, 1000, 3500])
+    #expect(asked.map(\.pauseMilliseconds) == [30, 80, 30, 80])
+    let given = BusErrand.scan(
+      BusScan(definition, units: [2], timeoutMilliseconds: 700, isTraced: false))
+    #expect(
+      run(given) { _ in .failure(.timeout(brokeOff: false)) }.asked.map(\.timeoutMilliseconds)
+        == [100, 700])
+  }
+
   @Test("Where answers come late the first pass waits longer, never longer than the bus")
   func lateAnswers() {
     var scan = BusScan(bus(timeout: 300), units: 1...6, isTraced: false)

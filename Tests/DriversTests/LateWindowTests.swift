@@ -35,6 +35,28 @@ struct LateWindowTests {
     #expect(play.reasons(of: "unit-2") == [nil, nil, nil, nil])
   }
 
+  @Test("So does one whose answer may still come behind noise or over a new connection")
+  func holdsBackWhatMayStillCome() {
+    for failure in [TransactionError.noise, .closed(reason: "pulled")] {
+      var definition = bus(line, timeout: timeout)
+      definition.devices = [device(1, point(0, every: 100))]
+      var play = Play(definition) { request, now in
+        now < 10 ? (.failure(failure), 20) : (values(request), 20)
+      }
+      play.run(until: 1500)
+      // Lost from 1 to 21.
+      #expect(play.asked.prefix(2).map(\.at) == [1, 1021], "\(failure)")
+    }
+    var definition = bus(line, timeout: timeout)
+    definition.devices = [device(1, point(0, every: 100))]
+    // A damaged answer has come.
+    var play = Play(definition) { request, now in
+      now < 10 ? (.failure(.wrongChecksum), 20) : (values(request), 20)
+    }
+    play.run(until: 500)
+    #expect(play.asked.prefix(2).map(\.at) == [1, 100])
+  }
+
   @Test("A shorter period misses cycles while it waits, each with its reason")
   func accountsForWaiting() {
     var play = play(device(1, point(0, every: 250)))

@@ -74,6 +74,20 @@ struct LineMannersTests {
     }
   }
 
+  @Test(
+    "A unit's turn-around is from the request to its answer, whatever else comes before that",
+    arguments: [true, false])
+  func measuresBehindAnEcho(demandsEcho: Bool) throws {
+    let slave = try ScriptedLine { request in
+      [.send(request.bytes), .pause(milliseconds: 150), .send(request.registers(5))]
+    }
+    defer { slave.stop() }
+    var connection = try ModbusRTUConnection.open(line(slave.path, echoes: demandsEcho))
+    #expect(try connection.read(request, unit: 3, timeout: enough) == .values([5, 5]))
+    let turnaround = connection.turnaround
+    #expect(try #require(turnaround) >= .milliseconds(140))
+  }
+
   @Test("An echo that differs, or is not there, is a bad answer; the next request is good")
   func wrongEcho() throws {
     let slave = try ScriptedLine { request in

@@ -77,6 +77,27 @@ struct ModbusRTUBusTests {
     }
   }
 
+  @Test("An answer behind noise and silence is not taken for the next one")
+  func neverMixesAnswersBehindNoise() async throws {
+    // Each answer carries its request's number. Every third comes when the noise before it was
+    // judged long ago.
+    let slave = try ScriptedLine { request in
+      let answer = request.registers(UInt16(request.number))
+      guard request.number % 3 == 2 else { return [.send(answer)] }
+      let noise = [UInt8](repeating: 0x55, count: answer.count)
+      return [.send(noise), .pause(milliseconds: 300), .send(answer)]
+    }
+    defer { slave.stop() }
+    try await withBus(bus(line(slave.path), fast("d", unit: 1))) { bus, sink in
+      try await waitUntil("several answers were behind noise") {
+        sink.reasons(of: "d").count { $0 == .crc } >= 2 && sink.goodValues(of: "d").count >= 5
+      }
+      for case .uint(let number) in sink.goodValues(of: "d") {
+        #expect(number % 3 != 2, "the answer \(number) was taken for another")
+      }
+    }
+  }
+
   @Test("Damaged answers are crc, and do not back their unit off")
   func namesDamage() async throws {
     let slave = try ScriptedLine { request in

@@ -153,6 +153,20 @@ struct ModbusRTUReceptionTests {
     #expect(reception(damaged).isComplete)
   }
 
+  @Test("Noise is no damaged answer: the answer may still come", arguments: [1, 4, 100])
+  func tellsNoiseFromDamage(_ piece: Int) {
+    var damaged = good
+    damaged[4] ^= 1
+    let noise = [UInt8](repeating: 0x55, count: good.count)
+    #expect(reception(noise, piece: piece).failure == .noise)
+    #expect(reception(noise, piece: piece).isComplete)
+    // Behind what an adapter puts before it, it is still the answer.
+    #expect(reception([0] + damaged, piece: piece).failure == .wrongChecksum)
+    // The beginning of one that had no room to be whole.
+    #expect(reception(noise + damaged.dropLast(), piece: piece).failure == .noise)
+    #expect(reception(Array(noise.dropLast()), piece: piece).failure == .timeout(brokeOff: false))
+  }
+
   @Test("A late answer of another unit, function or length is passed over and told")
   func passesOverLateAnswers() {
     let shapes: Set<AnswerShape> = [
@@ -179,7 +193,8 @@ struct ModbusRTUReceptionTests {
       let reception = reception(garbage, piece: 8)
       // Small numbers meet unit, function and length often; a checksum they meet once in 65,536.
       #expect(reception.answer == nil)
-      #expect(length > 0 || reception.failure == .timeout(brokeOff: false))
+      let failure = reception.failure
+      #expect(length > 0 || failure == .timeout(brokeOff: false))
     }
   }
 }

@@ -115,9 +115,10 @@ struct PymodbusTests {
   /// Faults, and the reason that some of their answers come to for certain.
   static let faults: [(kind: String, certain: BadReason?)] = [
     ("silence", .timeout), ("delay", nil), ("drip", nil), ("split", nil), ("merge", .timeout),
-    ("next", .timeout), ("cut", .timeout), ("flip", nil), ("noise", nil), ("garbage", nil),
-    ("duplicate", nil), ("other-unit", .badAnswer), ("wrong-function", .badAnswer),
-    ("wrong-count", .badAnswer), ("late", .timeout), ("too-late", .timeout), ("echo", nil),
+    ("next", .timeout), ("cut", .timeout), ("flip", nil), ("noise", nil), ("burst", nil),
+    ("garbage", nil), ("duplicate", nil), ("other-unit", .badAnswer),
+    ("wrong-function", .badAnswer), ("wrong-count", .badAnswer), ("late", .timeout),
+    ("too-late", .timeout), ("echo", nil),
   ]
 
   @Test(

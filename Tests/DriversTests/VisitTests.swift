@@ -119,14 +119,14 @@ struct VisitTests {
   func alone() throws {
     let slave = try ScriptedLine { request in
       switch request.number {
-      case 0: [.pause(milliseconds: 600), .send(request.registers(7))]
+      case 0: [.pause(milliseconds: 1500), .send(request.registers(7))]
       case 1: [.send([0]), .send(request.registers(8)), .send([0xFF, 0xFE])]
       default: [.send(request.registers(9))]
       }
     }
     defer { slave.stop() }
     let definition = bus(
-      line(slave.path), timeout: 400,
+      line(slave.path), timeout: 1000,
       device(
         "d", unit: 3,
         points: [
@@ -138,7 +138,7 @@ struct VisitTests {
     #expect(probe.readings.map(\.registers) == [nil, [8, 8], [9]])
     #expect(probe.transactions.count == 3)
     let first = try #require(probe.transactions.first)
-    #expect(first.outcome == "no answer within 400 ms")
+    #expect(first.outcome == "no answer within 1000 ms")
     #expect(first.events.map(\.kind) == [.sent])
     let all = probe.transactions.dropFirst().flatMap(\.events)
     #expect(all.contains { $0.kind == .late })
@@ -152,6 +152,39 @@ struct VisitTests {
       let times = transaction.events.map(\.microseconds)
       #expect(times == times.sorted())
     }
+  }
+
+  @Test("A question that takes longer than the bus's own does not make the bus look stuck")
+  func longQuestion() async throws {
+    let slave = try ScriptedLine { _ in [] }
+    defer { slave.stop() }
+    var definition = bus(line(slave.path), timeout: 10)
+    definition.manners.connectTimeoutMilliseconds = 100
+    let timeout = definition.workMilliseconds + 500
+    let heartbeat = Heartbeat(name: "line")
+    let bus = try ModbusBus(
+      definition: definition, sink: RecordingSink(), clock: KernelClock(), heartbeat: heartbeat)
+    async let _ = bus.run()
+    let scan = BusScan(definition, units: [9], timeoutMilliseconds: timeout, isTraced: false)
+    let ticket = try #require(bus.visit(.scan(scan)))
+    var latest: Int64 = 0
+    try await waitUntil("it is done") {
+      latest = max(latest, heartbeat.lateness(at: Heartbeat.now()) ?? 0)
+      return ticket.look().isDone
+    }
+    #expect(latest == 0)
+  }
+
+  @Test("Alone, a station is given its time after connecting, too")
+  func pausesAfterConnect() throws {
+    let server = try ScriptedServer.listening { [.send($0.registers(1))] }
+    defer { server.stop() }
+    var definition = bus(port: server.port, fast("d", unit: 1))
+    definition.manners.pauseAfterConnectMilliseconds = 300
+    let start = ContinuousClock.now
+    let probe = try done(DirectVisit.perform(self.probe(definition, ["d"]), on: definition))
+    #expect(probe.readings.map(\.outcome) == [.good(.uint(1))])
+    #expect(start.duration(to: try #require(server.received.first).time) >= .milliseconds(300))
   }
 
   @Test("Alone, a port that is not there is the reason of every point")

@@ -201,6 +201,25 @@ private func takeSerialAnswer(_ dice: inout Dice) {
     if !frame.pdu.isEmpty { precondition(ModbusRTUFrame(frame.bytes[...])?.pdu == frame.pdu) }
   }
   _ = ModbusRTUFrame(atStartOf: bytes[...])
+  receive(bytes, request, unit: dice.byte(), flags: dice.byte())
+}
+
+/// However bytes come, what is made of them answers the request, or there is a reason.
+private func receive(_ bytes: [UInt8], _ request: ReadRequest, unit: UInt8, flags: UInt8) {
+  let sent = ModbusRTUFrame(unit: unit, pdu: request.pdu).bytes
+  var reception = ModbusRTUReception(
+    request, unit: unit, sent: sent, demandsEcho: flags & 1 == 1)
+  var late: Set<AnswerShape> = []
+  if flags & 2 == 2 { late.insert(AnswerShape(unit: unit, function: 3, dataLength: 4)) }
+  if flags & 4 == 4 { late.insert(AnswerShape(unit: 1, function: 4, dataLength: 2)) }
+  var rest = (flags & 8 == 8 ? sent : [])[...] + bytes
+  let piece = Int(flags >> 4) + 1
+  while !rest.isEmpty, reception.answer == nil {
+    reception.append(Array(rest.prefix(piece)), lateShapes: late)
+    rest = rest.dropFirst(piece)
+    _ = (reception.isComplete, reception.failure, reception.takeLate())
+  }
+  check(reception.answer ?? reception.doubtedAnswer, to: request)
 }
 
 private func takeTCPAnswer(_ dice: inout Dice) {

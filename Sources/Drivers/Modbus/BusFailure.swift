@@ -56,8 +56,11 @@ extension SystemError {
 enum TransactionError: Error, Hashable {
   /// No answer in time. Bytes of one that broke off make what follows ambiguous.
   case timeout(brokeOff: Bool)
-  /// Bytes enough for an answer, with a wrong checksum; serial lines only.
+  /// The answer with a wrong checksum; serial lines only.
   case wrongChecksum
+  /// Bytes enough for an answer, and none of them the beginning of it; serial lines only. The
+  /// answer may still come.
+  case noise
   /// An answer that can't be the one.
   case badAnswer(AnswerError)
   /// The connection was found closed before the request was sent.

@@ -206,7 +206,9 @@ public actor ModbusBus {
         longest: question.timeoutMilliseconds + definition.wireMilliseconds,
         idleEnd: idleEnd, at: now)
       guard earliest <= now else { return earliest }
-      heartbeat.turn(nextWithin: definition.workMilliseconds)
+      // Its time-out may be any; one passes at most before the request, and one behind it.
+      heartbeat.turn(
+        nextWithin: definition.workMilliseconds + 2 * question.timeoutMilliseconds)
       guard let outcome = connection?.perform(question, isTraced: ticket.isTraced) else { break }
       let end = clock.now()
       lastUse = end.monotonic

@@ -241,6 +241,10 @@ extension ModbusBusStateMachine {
     case .failure(.wrongChecksum):
       proveConnection(at: now)
       fail(turn.due, .crc, at: now)
+    case .failure(.noise):
+      lateWindow.recordGivenUp(turn.request, at: now.monotonic)
+      proveConnection(at: now)
+      fail(turn.due, .crc, at: now)
     case .failure(.badAnswer(let error)):
       lateWindow.recordGivenUp(turn.request, at: now.monotonic)
       fail(turn.due, .badAnswer, at: now)
@@ -253,6 +257,9 @@ extension ModbusBusStateMachine {
       agenda.putBack(turn.due)
       replaceConnection(at: now)
     case .failure(.closed(let reason)):
+      // The unit has the request all the same, and a serial server hands its answer to whoever is
+      // connected then.
+      lateWindow.recordGivenUp(turn.request, at: now.monotonic)
       connectionClosed(reason, at: now)
       recordClosed(at: now)
       fail(turn.due, .busClosed, at: now)
@@ -303,7 +310,7 @@ extension ModbusBusStateMachine {
     case .success(.exception(let code)) where Self.gatewayExceptions.contains(code):
       proveConnection(at: now)
     case .success: recordAnswer(of: request.unit, at: now)
-    case .failure(.wrongChecksum): proveConnection(at: now)
+    case .failure(.wrongChecksum), .failure(.noise): proveConnection(at: now)
     case .failure(.timeout(let brokeOff)): if brokeOff { replaceConnection(at: now) }
     case .failure(.badAnswer(let error)):
       if error.losesFraming { replaceConnection(at: now) } else { proveConnection(at: now) }

@@ -17,7 +17,8 @@ struct ModbusRTUConnection<Wire: RTUWire & ~Copyable>: ~Copyable {
 
   /// Answers that came after their request had been given up.
   private(set) var lateAnswers = 0
-  /// From the end of the last request that was answered to the first byte of what came.
+  /// From the end of the last request that was answered to the first byte of what came, but for an
+  /// echo and late answers.
   private(set) var turnaround: Duration?
   /// Takes down what goes over the wire, while somebody wants that.
   var trace: BusTrace?
@@ -75,10 +76,12 @@ struct ModbusRTUConnection<Wire: RTUWire & ~Copyable>: ~Copyable {
       let bytes = try receive(waiting: remaining)
       if lastByte > limit + ReadAnswer.standstill { throw .timeout(brokeOff: false) }
       count += bytes.count
-      if first == nil, !bytes.isEmpty { first = lastByte }
       reception.append(bytes, lateShapes: givenUp)
       recordLate(reception.takeLate())
+      if first == nil, !bytes.isEmpty { first = lastByte }
       if reception.answer != nil { break }
+      // An echo or a late answer, which is explained, was not the unit's.
+      if reception.isEmpty, reception.doubtedAnswer == nil { first = nil }
     }
     if let answer = reception.answer ?? reception.doubtedAnswer {
       turnaround = first.map { max(.zero, requestEnd.duration(to: $0)) }

@@ -51,7 +51,8 @@ struct ModbusRTUReception: Sendable {
     if isEchoWrong { return .badAnswer(.wrongEcho) }
     if demandsEcho, mayBeEcho { return .timeout(brokeOff: false) }
     if let frame = ModbusRTUFrame(atStartOf: received[...]) { return .badAnswer(fault(of: frame)) }
-    return received.count >= expectedLength ? .wrongChecksum : .timeout(brokeOff: false)
+    guard received.count >= expectedLength else { return .timeout(brokeOff: false) }
+    return holdsDamagedAnswer ? .wrongChecksum : .noise
   }
 
   /// An exception that is the answer if no other comes: it may also be the late one to another
@@ -61,6 +62,13 @@ struct ModbusRTUReception: Sendable {
   private var expectedLength: Int {
     let isException = received.starts(with: [unit, request.exceptionFunction])
     return ModbusRTUFrame.answerOverhead + (isException ? 0 : request.dataLength)
+  }
+
+  /// Whether what came can be the answer but for its checksum.
+  private var holdsDamagedAnswer: Bool {
+    if received.starts(with: [unit, request.exceptionFunction]) { return true }
+    let head = [unit, request.table.readFunction, UInt8(request.dataLength)]
+    return (0...received.count - expectedLength).contains { received[$0...].starts(with: head) }
   }
 
   /// Takes bytes over. `lateShapes`: answers that were given up and may still come.

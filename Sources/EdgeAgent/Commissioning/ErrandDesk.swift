@@ -22,6 +22,13 @@ final class ErrandDesk: Sendable {
   private struct Job {
     var work: Work
     var lastLook = ContinuousClock.now
+    /// Whoever began it has its answer.
+    var isTold = false
+
+    /// A thread of its own is at work, which ends in its own time.
+    var holdsThread: Bool {
+      if case .deliveries(let found) = work { found.withLock { $0 == nil } } else { false }
+    }
   }
 
   private struct State {
@@ -41,6 +48,10 @@ final class ErrandDesk: Sendable {
   func answer(
     _ request: ControlRequest, _ parts: AgentStatus.Parts
   ) throws(ControlRefusal) -> [UInt8] {
+    // Before anything is begun: what looks for deliveries has a thread.
+    guard request.command == "job" || hasRoom() else {
+      throw ControlRefusal(.tooManyJobs, "\(Self.mostJobs) others are under way")
+    }
     let number: Int
     let work: Result<Work, ControlRefusal>?
     do throws(PayloadError) {
@@ -59,19 +70,25 @@ final class ErrandDesk: Sendable {
 
   // MARK: Beginning
 
+  /// Whether one more may begin. The control socket has one thread, so nobody comes between.
+  private func hasRoom() -> Bool {
+    state.withLock { state in
+      let now = ContinuousClock.now
+      state.jobs = state.jobs.filter {
+        $0.value.holdsThread || $0.value.lastLook.duration(to: now) < Self.patience
+      }
+      // An answer may be asked for again, but not at the cost of a new job.
+      if state.jobs.count >= Self.mostJobs { state.jobs = state.jobs.filter { !$0.value.isTold } }
+      return state.jobs.count < Self.mostJobs
+    }
+  }
+
   private func begin(_ work: Result<Work, ControlRefusal>) throws(ControlRefusal) -> [UInt8] {
     let work = try work.get()
-    let number: Int? = state.withLock { state in
-      let now = ContinuousClock.now
-      state.jobs = state.jobs.filter { $0.value.lastLook.duration(to: now) < Self.patience }
-      guard state.jobs.count < Self.mostJobs else { return nil }
+    let number = state.withLock { state in
       state.last += 1
       state.jobs[state.last] = Job(work: work)
       return state.last
-    }
-    guard let number else {
-      cancel(work)
-      throw ControlRefusal(.tooManyJobs, "\(Self.mostJobs) others are under way")
     }
     var json = JSONWriter(capacity: 64)
     json.beginObject()
@@ -80,14 +97,6 @@ final class ErrandDesk: Sendable {
     json.member("process", getpid())
     json.endObject()
     return json.bytes
-  }
-
-  private func cancel(_ work: Work) {
-    switch work {
-    case .probe(let visits): for visit in visits { visit.ticket.cancel() }
-    case .scan(_, let ticket): ticket.cancel()
-    case .deliveries: break
-    }
   }
 
   private func probe(
@@ -155,26 +164,31 @@ final class ErrandDesk: Sendable {
     json.beginObject()
     json.member("v", ControlProtocol.version)
     json.member("job", number)
+    let isDone: Bool
     switch work {
-    case .probe(let visits): write(visits, into: &json)
+    case .probe(let visits): isDone = write(visits, into: &json)
     case .scan(let bus, let ticket):
-      let (errand, isDone) = ticket.look()
+      let errand: BusErrand
+      (errand, isDone) = ticket.look()
       write(errand.progress, isDone: isDone, into: &json)
       if isDone, case .scan(let scan) = errand {
         ScanReport(scan, of: bus).writeMembers(into: &json)
       }
     case .deliveries(let found):
       let members = found.withLock { $0 }
-      json.member("done", members != nil)
+      isDone = members != nil
+      json.member("done", isDone)
       if let members { json.raw(members) }
     }
     json.endObject()
+    if isDone { state.update { $0.jobs[number]?.isTold = true } }
     return json.bytes
   }
 
+  /// Returns whether all is done.
   private func write(
     _ visits: [(bus: ModbusBusDefinition, ticket: VisitTicket)], into json: inout JSONWriter
-  ) {
+  ) -> Bool {
     let looks = visits.map { ($0.bus, $0.ticket.look()) }
     let isDone = looks.allSatisfy { $0.1.isDone }
     let progress = looks.reduce(BusErrand.Progress(done: 0, total: 0)) { sum, look in
@@ -183,11 +197,12 @@ final class ErrandDesk: Sendable {
         done: sum.done + progress.done, total: sum.total + progress.total)
     }
     write(progress, isDone: isDone, into: &json)
-    guard isDone else { return }
+    guard isDone else { return false }
     let probes = looks.compactMap { bus, look in
       if case .probe(let probe) = look.errand { (bus: bus, probe: probe) } else { nil }
     }
     ProbeReport(probes).writeMembers(into: &json)
+    return true
   }
 
   private func write(

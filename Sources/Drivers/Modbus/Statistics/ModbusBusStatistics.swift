@@ -53,7 +53,7 @@ extension ModbusBusCounters {
     switch result {
     case .failure(.timeout): timeouts += 1
     case .failure(.badAnswer): badAnswers += 1
-    case .failure(.wrongChecksum): wrongChecksums += 1
+    case .failure(.wrongChecksum), .failure(.noise): wrongChecksums += 1
     case .success, .failure(.closed), .failure(.closedBefore), .failure(.staleConnection): break
     }
   }

@@ -57,7 +57,7 @@ public struct UnitStatistics: Sendable, Hashable {
     case .success(.exception(let code)):
       exceptionCounts[BadReason.exceptionCodes.contains(code) ? Int(code) : 0] += 1
     case .failure(.timeout): timeouts += 1
-    case .failure(.wrongChecksum): wrongChecksums += 1
+    case .failure(.wrongChecksum), .failure(.noise): wrongChecksums += 1
     case .failure(.badAnswer): badAnswers += 1
     case .failure(.closed): break
     case .failure(.closedBefore), .failure(.staleConnection): return
@@ -75,7 +75,7 @@ extension Result<ReadAnswer, TransactionError> {
     case .success(.exception(let code)):
       BadReason.exceptionCodes.contains(code) ? .exception(code) : .badAnswer
     case .failure(.timeout): .timeout
-    case .failure(.wrongChecksum): .crc
+    case .failure(.wrongChecksum), .failure(.noise): .crc
     case .failure(.badAnswer): .badAnswer
     case .failure(.closed), .failure(.closedBefore), .failure(.staleConnection): .busClosed
     }

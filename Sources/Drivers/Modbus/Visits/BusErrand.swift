@@ -166,6 +166,7 @@ extension Result<ReadAnswer, TransactionError> {
     case .failure(.timeout(let brokeOff)):
       "no answer within \(timeoutMilliseconds) ms" + (brokeOff ? ", only a part of one" : "")
     case .failure(.wrongChecksum): "an answer with a wrong checksum"
+    case .failure(.noise): "bytes that are no answer"
     case .failure(.badAnswer(let error)): error.description
     case .failure(.closed(let reason)), .failure(.closedBefore(let reason)): reason
     case .failure(.staleConnection): "a late answer could not be told from this one's"

@@ -46,8 +46,11 @@ public struct BusScan: Sendable, Hashable {
   public private(set) var transactions: [TracedTransaction] = []
 
   let isTraced: Bool
-  private let timeoutMilliseconds: Int64
   private let timings: UnitTimings
+  /// Of the second pass, where it was given.
+  private let givenTimeout: Int64?
+  /// What the first pass may come to wait.
+  private let longestFirstTimeout: Int64
   private let isSerial: Bool
   private var firstTimeout: Int64
   private var isFirstPass = true
@@ -68,8 +71,9 @@ public struct BusScan: Sendable, Hashable {
     waiting = self.units.reversed()
     isSerial = definition.endpoint.framesAsRTU
     timings = UnitTimings(definition)
-    self.timeoutMilliseconds = timeoutMilliseconds ?? definition.timeoutMilliseconds
-    firstTimeout = min(self.timeoutMilliseconds, Self.firstTimeoutMilliseconds)
+    givenTimeout = timeoutMilliseconds
+    longestFirstTimeout = timeoutMilliseconds ?? definition.timeoutMilliseconds
+    firstTimeout = min(longestFirstTimeout, Self.firstTimeoutMilliseconds)
     self.isTraced = isTraced
   }
 
@@ -94,9 +98,12 @@ public struct BusScan: Sendable, Hashable {
     let request = PlannedRequest(
       unit: current, table: isFirstPass ? .holding : .input, address: 0, count: 1, points: [],
       everyMilliseconds: 1000)
+    let timing = timings[current]
     return VisitQuestion(
-      request: request, timeoutMilliseconds: isFirstPass ? firstTimeout : timeoutMilliseconds,
-      pauseMilliseconds: timings[current].pauseMilliseconds)
+      request: request,
+      timeoutMilliseconds: isFirstPass
+        ? firstTimeout : givenTimeout ?? timing.timeoutMilliseconds,
+      pauseMilliseconds: timing.pauseMilliseconds)
   }
 
   mutating func take(_ outcome: VisitOutcome, of question: VisitQuestion) {
@@ -104,7 +111,7 @@ public struct BusScan: Sendable, Hashable {
     current = nil
     done += 1
     if isFirstPass, outcome.lateAnswers > 0 {
-      firstTimeout = min(2 * firstTimeout, timeoutMilliseconds)
+      firstTimeout = min(2 * firstTimeout, longestFirstTimeout)
     }
     guard let answer = Self.answer(outcome.result, question.request.table) else {
       if isFirstPass { silent.append(unit) }
@@ -135,7 +142,8 @@ public struct BusScan: Sendable, Hashable {
     case .success(.values(let words)): .register(table, words.first ?? 0)
     case .success(.exception(let code)):
       gatewayExceptions.contains(code) ? nil : .exception(code)
-    case .failure(.wrongChecksum), .failure(.badAnswer), .failure(.timeout(brokeOff: true)):
+    case .failure(.wrongChecksum), .failure(.noise), .failure(.badAnswer),
+      .failure(.timeout(brokeOff: true)):
       .damaged(result.words(timeoutMilliseconds: 0))
     case .failure(.timeout), .failure(.closed), .failure(.closedBefore),
       .failure(.staleConnection):

@@ -50,7 +50,7 @@ extension Result<ReadAnswer, TransactionError> {
   /// Whether an answer may still come.
   var isGivenUp: Bool {
     switch self {
-    case .failure(.timeout), .failure(.badAnswer): true
+    case .failure(.timeout), .failure(.badAnswer), .failure(.noise), .failure(.closed): true
     case .success, .failure: false
     }
   }
@@ -61,7 +61,7 @@ extension Result<ReadAnswer, TransactionError> {
     case .failure(.timeout(let brokeOff)): brokeOff
     case .failure(.badAnswer(let error)): error.losesFraming
     case .failure(.closed), .failure(.closedBefore), .failure(.staleConnection): true
-    case .success, .failure(.wrongChecksum): false
+    case .success, .failure(.wrongChecksum), .failure(.noise): false
     }
   }
 
