@@ -54,7 +54,7 @@ struct VisitTests {
       request.unit == 9 ? [] : [.send(request.registers(UInt16(request.unit)))]
     }
     defer { slave.stop() }
-    var definition = bus(line(slave.path), timeout: 300)
+    var definition = bus(line(slave.path), timeout: 1000)
     definition.devices = [fast("live", unit: 1, every: 200)]
     var wanted = definition
     wanted.devices.append(
