@@ -126,16 +126,20 @@ struct ErrandTests {
     #expect(refused.allSatisfy { $0.outcome == .bad(.refused) && $0.microseconds == nil })
     #expect(refused.first?.problem == "connect 10.0.0.1:502: Connection refused")
 
-    runner = VisitRunner(errand)
-    guard case .ask(let first) = runner.next(isOpen: true) else { throw WaitedInVain("a question") }
-    let closed = VisitOutcome(result: .failure(.closedBefore(reason: "idle")), microseconds: 9)
-    runner.finish(closed)
-    guard case .connect = runner.next(isOpen: false),
-      case .ask(let again) = runner.next(isOpen: true)
-    else { throw WaitedInVain("the question again") }
-    #expect(again == first)
-    runner.finish(closed)
-    #expect(try readings(runner.errand).first?.outcome == .bad(.busClosed))
+    for failure in [TransactionError.closedBefore(reason: "idle"), .closed(reason: "hung up")] {
+      runner = VisitRunner(errand)
+      guard case .ask(let first) = runner.next(isOpen: true) else {
+        throw WaitedInVain("a question")
+      }
+      let closed = VisitOutcome(result: .failure(failure), microseconds: 9)
+      runner.finish(closed)
+      guard case .connect = runner.next(isOpen: false),
+        case .ask(let again) = runner.next(isOpen: true)
+      else { throw WaitedInVain("the question again") }
+      #expect(again == first)
+      runner.finish(closed)
+      #expect(try readings(runner.errand).first?.outcome == .bad(.busClosed))
+    }
   }
 
   @Test("A scan finds who answers or declines, and asks the silent ones again another way")

@@ -106,7 +106,8 @@ struct ModbusRTUBusTests {
       return [.send(answer)]
     }
     defer { slave.stop() }
-    try await withBus(bus(line(slave.path), fast("d", unit: 1, every: 150))) { bus, sink in
+    try await withBus(bus(line(slave.path), timeout: 5000, fast("d", unit: 1, every: 150))) {
+      bus, sink in
       try await waitUntil("both kinds") {
         sink.reasons(of: "d").count { $0 == .crc } >= 3 && sink.goodValues(of: "d").count >= 3
       }

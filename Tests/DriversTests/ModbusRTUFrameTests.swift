@@ -88,12 +88,12 @@ struct ModbusRTUReceptionTests {
     #expect(alone.failure == .timeout(brokeOff: false))
   }
 
-  @Test("An echo that has an answer's form is not taken for one")
-  func knowsAnEcho() {
+  @Test("An echo that has an answer's form is not taken for one", arguments: [[], [0], [0xFF, 3]])
+  func knowsAnEcho(spurious: [UInt8]) {
     let bits = ReadRequest(table: .coil, address: 0x0305, count: 20)
     let sent = ModbusRTUFrame(unit: 3, pdu: bits.pdu).bytes
     var reception = ModbusRTUReception(bits, unit: 3, sent: sent)
-    reception.append(sent, lateShapes: [])
+    reception.append(spurious + sent, lateShapes: [])
     #expect(reception.answer == nil)
     reception.append(
       ModbusRTUFrame(unit: 3, pdu: [1, 3, 0xFF, 0, 0xF]).bytes, lateShapes: [])

@@ -54,9 +54,11 @@ struct VisitTests {
       request.unit == 9 ? [] : [.send(request.registers(UInt16(request.unit)))]
     }
     defer { slave.stop() }
-    // Long enough for a slave on a busy machine: the live unit is to miss nothing but its turn.
     var definition = bus(line(slave.path), timeout: 1000)
-    definition.devices = [fast("live", unit: 1, every: 200)]
+    var live = fast("live", unit: 1, every: 200)
+    // Whatever else the machine does.
+    live.turnaroundMilliseconds = 5000
+    definition.devices = [live]
     var wanted = definition
     wanted.devices.append(
       device("dead", unit: 9, points: (0..<4).map { point("p\($0)", .holding, $0 * 500) }))

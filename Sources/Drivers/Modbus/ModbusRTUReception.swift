@@ -140,9 +140,10 @@ struct ModbusRTUReception: Sendable {
     } else {
       return nil
     }
-    guard bytes.count >= length, let frame = ModbusRTUFrame(bytes.prefix(length)) else {
-      return nil
-    }
+    // Behind a spurious byte an echo stands where nobody took it away.
+    guard bytes.count >= length, demandsEcho || !bytes.prefix(length).elementsEqual(sent),
+      let frame = ModbusRTUFrame(bytes.prefix(length))
+    else { return nil }
     return (try? request.answer(from: frame.pdu)).map { ($0, length) }
   }
 

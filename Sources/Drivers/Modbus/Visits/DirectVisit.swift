@@ -65,10 +65,10 @@ extension Result<ReadAnswer, TransactionError> {
     }
   }
 
-  /// Whether nothing was sent, for want of a connection that is good for it.
-  var wasNotAsked: Bool {
+  /// Whether there is no answer for want of a connection that is good for it.
+  var lacksConnection: Bool {
     switch self {
-    case .failure(.closedBefore), .failure(.staleConnection): true
+    case .failure(.closed), .failure(.closedBefore), .failure(.staleConnection): true
     case .success, .failure: false
     }
   }

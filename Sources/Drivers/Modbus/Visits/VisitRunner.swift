@@ -43,8 +43,9 @@ struct VisitRunner: Sendable {
   /// The question that was to be asked is done.
   mutating func finish(_ outcome: VisitOutcome) {
     guard let question = current else { return }
-    // Stations close connections that are idle: asked once more over a new one.
-    if outcome.result.wasNotAsked, !wasClosedBefore {
+    // Stations close connections that are idle, or after each answer, which may show only when the
+    // next question is on its way: asked once more over a new one.
+    if outcome.result.lacksConnection, !wasClosedBefore {
       wasClosedBefore = true
       return
     }
