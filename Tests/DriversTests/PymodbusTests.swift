@@ -134,8 +134,8 @@ struct PymodbusTests {
         "unit-\(unit)", unit: UInt8(unit),
         points: [point("h", .holding, 1, every: 100), point("g", .holding, 2, every: 100)])
     }
-    // An answer in another unit's name that comes when that one has been asked is its answer for any
-    // master on a line: the machine must not be late by a time-out.
+    // An answer in another unit's name that comes when that one has been asked is its answer for
+    // any master on a line: the machine must not be late by a time-out.
     let timeout = PymodbusSlave.timeout * (kind == "other-unit" ? 5 : 1)
     let bus = definition(of: slave, over: carrier, timeout: timeout, devices)
     let certain = try #require(Self.faults.first { $0.kind == kind }).certain

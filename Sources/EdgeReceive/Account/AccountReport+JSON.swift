@@ -8,10 +8,10 @@ extension AccountReport {
   /// store, stream, epoch, held (ranges), batches, stated-newest, unsent, holes [from, to, tail,
   /// explanation or null]]; `missing-epochs`; `time-gaps`; `devices` [gateway, device, samples,
   /// good, bad {reason: count}]; `samples` by clock; `latency` {live, history} in ms;
-  /// `first-fresh` [since, milliseconds or null]; with a truth `truth` {served, delivered, given-up,
-  /// late, late-delivered, lost, lost-values, unreported, explained {reason: count}, invented,
-  /// invented-values, unchecked-devices, faults, malformed-lines}. Times are Unix ms, `mono` ms of
-  /// CLOCK_BOOTTIME.
+  /// `first-fresh` [since, milliseconds or null]; with a truth `truth` {served, delivered,
+  /// given-up, late, late-delivered, lost, lost-values, unreported, explained {reason: count},
+  /// invented, invented-values, unchecked-devices, faults, malformed-lines}. Times are Unix ms,
+  /// `mono` ms of CLOCK_BOOTTIME.
   var json: [UInt8] {
     var json = JSONWriter(capacity: 16 << 10)
     json.beginObject()
