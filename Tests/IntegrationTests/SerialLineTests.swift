@@ -122,4 +122,26 @@ struct SerialLineTests {
       }
     }
   }
+
+  @Test("An agent that stands still for seconds gives no answer the time at which it reads it")
+  func standsStill() throws {
+    let ports = try TemporaryDirectory()
+    let rig = try Rig(scenario: Self.scenario(link: ports.path + "/COM1"), stations: 17)
+    try rig.startAll()
+    let agent = try #require(rig.agent)
+    let start = ContinuousClock.now
+    // At other moments of the cycle each time: a third of it the line is at work.
+    for number in 0..<6 {
+      reach(start + .milliseconds(4000 + 4130 * number))
+      agent.send(SIGSTOP)
+      reach(start + .milliseconds(4000 + 4130 * number + 2600))
+      agent.send(SIGCONT)
+    }
+    reach(start + .seconds(30))
+    let account = try rig.finish()
+    #expect(account.problems == [], "\(account.list("truth", "invented-values"))")
+    #expect(account.number("truth", "delivered") == account.number("truth", "served"))
+    // A transaction each time on the line, of two points at most, and one on TCP.
+    #expect(account.number("truth", "given-up") <= 6 * 18 + Programs.slack * 16)
+  }
 }
