@@ -149,7 +149,7 @@ def judge_values(
             continue
         if any(request.is_unseen for request in requests):
             verdict.unseen += 1
-        elif _is_beyond(bus, unit, point, outcome.value):
+        elif _is_beyond(bus, unit, point, outcome):
             verdict.beyond += 1
         else:
             words = " or ".join(map(str, requests)) or "nothing"
@@ -165,19 +165,28 @@ def _is_answer(value: Any, unit: int, point: Point, request: Request) -> bool:
     return mark(value) == Mark(unit, point.address % 256, request.number)
 
 
-def _is_beyond(bus: Bus, unit: int, point: Point, value: Any) -> bool:
-    """Whether a value of registers is the unit's own answer to a like request, that came later than
-    its late answers are reckoned with. Of a bit nobody can say."""
-    if bus.numbers_transactions or point.bit is not None:
-        return False
-    said = mark(value)
-    if said.unit != unit:
+def _is_beyond(bus: Bus, unit: int, point: Point, outcome: Outcome) -> bool:
+    """Whether a value is the unit's own answer to a like request, that came later than its late
+    answers are reckoned with. A bit doesn't name its request: it is such an answer's only where
+    one came between the last asking and the outcome."""
+    if bus.numbers_transactions:
         return False
     limit = bus.late_timeouts * bus.timeout
-    return any(
-        request.number == said.number and request.sent is not None
-        and request.sent - request.asked > limit
+    late = (
+        request
         for request in bus.requests.get((unit, point.function), [])
+        if request.sent is not None and request.sent - request.asked > limit
+    )
+    if point.bit is None:
+        said = mark(outcome.value)
+        return said.unit == unit and any(request.number == said.number for request in late)
+    return any(
+        _is_answer(outcome.value, unit, point, request)
+        and any(
+            asked.asked - TOLERANCE <= request.sent <= outcome.time + TOLERANCE
+            for asked in bus.candidates(unit, point, outcome.time)
+        )
+        for request in late
     )
 
 
