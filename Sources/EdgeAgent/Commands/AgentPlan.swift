@@ -82,8 +82,8 @@ struct AgentPlan {
     lines += warnings(of: definition.endpoint)
     if !others.isEmpty {
       lines.append(
-        "  shares its station with \(others.joined(separator: ", ")), a connection each at the same "
-          + "time: one that takes fewer drops the older or refuses the newer")
+        "  shares its station with \(others.joined(separator: ", ")), a connection each at the "
+          + "same time: one that takes fewer drops the older or refuses the newer")
     }
     for (device, planned) in zip(definition.devices, plan.devices) {
       lines.append("  \(device.name), unit \(device.unit)" + manners(of: device))

@@ -112,7 +112,7 @@ extension PointSettings {
       + "\(text(of: limits.upperBound)))"
   }
 
-  /// Without a fraction that no limit has; those of 64 bits are doubles' neighbours.
+  /// Without the fraction that no limit has.
   private func text(of limit: Double) -> String {
     Int64(exactly: limit).map(String.init) ?? limit.description
   }

@@ -55,8 +55,8 @@ struct SerialPorts {
     return nil
   }
 
-  /// Where links lead: a port has several names in `/dev/serial`. What is not plugged in goes by its
-  /// name.
+  /// Where links lead: a port has several names in `/dev/serial`. What is not plugged in goes by
+  /// its name.
   private static func terminal(at path: String) -> String {
     guard let found = realpath(path, nil) else { return path }
     defer { free(found) }
