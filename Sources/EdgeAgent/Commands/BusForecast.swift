@@ -63,10 +63,11 @@ struct BusForecast {
     let cycle = plan.cycleMilliseconds
     // What comes due while the bus waits to be ready finds it closed, and the first request after
     // that is the next that is due.
-    let passed = cycle / every
+    let passed = Int(cycle / every)
+    let lost = Self.share(passed, of: passed + 1)
     return
       "the bus can't keep this plan: a cycle takes \(cycle) ms with pause-after-connect and is "
-      + "due every \(AgentPlan.duration(every)); about \(Self.share(Int(passed), of: Int(passed) + 1)) "
+      + "due every \(AgentPlan.duration(every)); about \(lost) "
       + "% of the readings will be bus-closed; periods of \(cycle) ms or more would do, or a "
       + "connection that stays open"
   }
