@@ -51,6 +51,8 @@ struct PollAgenda: Sendable {
   private var groups: [Group] = []
   private var units: [Unit]
   private var busy: [Int: BusyRetry] = [:]
+  /// Jobs that were last due while the bus had no connection; no more than there are.
+  private var lost: [Int: LostTurn] = [:]
   /// Whether any group is stale.
   private var isStale = false
   /// Whether a device may have declined points.
@@ -85,9 +87,11 @@ struct PollAgenda: Sendable {
     for job in jobs { add(job, first: start + phases[job.group]) }
   }
 
-  private mutating func add(_ job: Job, first: Int64) {
+  /// - Parameter recalled: When it is due beside its cycles, once.
+  private mutating func add(_ job: Job, first: Int64, recalled: Int64 = .max) {
     schedule.add(
-      job, every: job.request.everyMilliseconds, first: first, isUrgent: job.request.isSafety)
+      job, every: job.request.everyMilliseconds, first: first, isUrgent: job.request.isSafety,
+      recalled: recalled)
   }
 
   /// When the next job can be taken, as far as `readiness` says now; `nil` without jobs.
@@ -168,9 +172,9 @@ extension PollAgenda {
       units[job.device].limits.joinsHoles = false
       for entry in schedule.entries(where: { $0.device == job.device }) where entry.id != due.id {
         let parts = RequestPlanner.partsBetweenHoles(of: entry.job.request, in: device)
-        if let parts { divide(entry.id, entry.job, into: parts, first: entry.next) }
+        if let parts { divide(entry, into: parts) }
       }
-      divide(due.id, job, into: parts, first: due.time)
+      divide(due, into: parts)
       return true
     }
     if let halves = RequestPlanner.halves(of: job.request, in: device) {
@@ -180,7 +184,7 @@ extension PollAgenda {
           table: job.request.table, address: Int(halves[1].address),
           declined: job.request.addresses))
       hasCuts = true
-      divide(due.id, job, into: halves, first: due.time)
+      divide(due, into: halves)
       return true
     }
     hasDeclined = true
@@ -190,14 +194,27 @@ extension PollAgenda {
     return false
   }
 
-  private mutating func divide(
-    _ id: Int, _ whole: Job, into parts: [PlannedRequest], first: Int64
-  ) {
+  /// Puts the parts of a job that was taken in its place, still for the same turn.
+  private mutating func divide(_ due: Due, into parts: [PlannedRequest]) {
+    schedule.putBack(due)
+    for entry in schedule.entries(where: { $0 == due.job }) where entry.id == due.id {
+      divide(entry, into: parts)
+    }
+  }
+
+  private mutating func divide(_ entry: PollSchedule<Job>.Entry, into parts: [PlannedRequest]) {
+    remove(entry.id)
+    for part in parts {
+      add(
+        Job(device: entry.job.device, group: entry.job.group, request: part), first: entry.next,
+        recalled: entry.recalled)
+    }
+  }
+
+  private mutating func remove(_ id: Int) {
     schedule.remove(id)
     busy[id] = nil
-    for part in parts {
-      add(Job(device: whole.device, group: whole.group, request: part), first: first)
-    }
+    lost[id] = nil
   }
 
   /// The one is found for which a range was halved: the others may be joined again around it.
@@ -268,7 +285,48 @@ extension PollAgenda {
   /// A job has its outcome.
   mutating func recordOutcome(of id: Int) {
     if !busy.isEmpty { busy[id] = nil }
+    if !lost.isEmpty { lost[id] = nil }
   }
+}
+
+// MARK: - What a lost connection cost
+
+extension PollAgenda {
+  /// The bus had no connection for a job, or lost it over the question, at `now`.
+  mutating func recordLost(_ due: Due, wasAsked: Bool, at now: Int64) {
+    var turn = lost[due.id] ?? LostTurn()
+    if wasAsked { turn.recordAsked(at: now) }
+    lost[due.id] = turn
+  }
+
+  /// The bus has a connection from `now` on: what was due without one is due again, but for what is
+  /// soon due anyway; a point that is read once an hour must not be missing for an hour.
+  mutating func recallLost(at now: Int64) {
+    guard !lost.isEmpty else { return }
+    let entries = schedule.entries { _ in true }
+    let missed = entries.filter { lost[$0.id] != nil && $0.next - now > LostTurn.soon }
+    let loads = missed.map { load(of: $0.job) }
+    let carried = entries.map { load(of: $0.job) }.reduce(0) {
+      $0 + Double($1.microseconds) / 1000 / Double($1.every)
+    }
+    // One that is closed after each cycle is to be opened once for them.
+    let turns =
+      definition.manners.closesAfterCycle
+      ? [Int64](repeating: 0, count: loads.count) : PhaseSpread.turns(of: loads, beside: carried)
+    for (entry, turn) in zip(missed, turns) {
+      schedule.recall(entry.id, at: max(now + turn, lost[entry.id]?.again ?? .min))
+    }
+  }
+
+  private func load(of job: Job) -> PhaseSpread.Load {
+    PhaseSpread.Load(
+      every: job.request.everyMilliseconds,
+      microseconds: units[job.device].cost.microseconds(of: job.request),
+      isSafety: job.request.isSafety)
+  }
+
+  /// A job that was due again can't be asked before `time`.
+  mutating func postpone(_ due: Due, until time: Int64) { schedule.recall(due.id, at: time) }
 }
 
 // MARK: - Planning anew
@@ -308,12 +366,13 @@ extension PollAgenda {
           let missed = MissedCycles(first: entry.next, every: every, count: count)
           abandoned.append(Abandoned(job: entry.job, missed: missed))
         }
-        schedule.remove(entry.id)
-        busy[entry.id] = nil
+        remove(entry.id)
       }
+      let recalled = entries.map(\.recalled).min() ?? .max
       let device = groups[index].device
       for request in plan.sorted(by: { $0.points.lexicographicallyPrecedes($1.points) }) {
-        add(Job(device: device, group: index, request: request), first: next)
+        add(
+          Job(device: device, group: index, request: request), first: next, recalled: recalled)
       }
     }
     return abandoned

@@ -190,7 +190,7 @@ struct ProbeProgramTests {
     #expect(units.map { $0["unit"] as? Int } == [5])
     let none = try run("scan", "line", "--units", "9", "--timeout", "50")
     #expect(none.status == 1)
-    #expect(none.output == "line: of 1 units 0 answer\n")
+    #expect(none.output == "line: of 1 unit 0 answer\n")
     try simulator.stop()
     let gone = try run("scan", "line", "--units", "5")
     #expect(gone.status == 1)
