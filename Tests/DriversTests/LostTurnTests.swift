@@ -14,7 +14,8 @@ struct LostTurnTests {
     return device(name, unit: unit, points: [point])
   }
 
-  @Test("A point that is read once an hour is read when the station is there, and then in its phase")
+  @Test(
+    "A point that is read once an hour is read when the station is there, and then in its phase")
   func readsRarePoints() {
     var play = Play(bus(hourly("d", unit: 1))) { request, _ in (values(request), 10) }
     play.connect = { now in now < 3_000 ? (.refused(endpoint: "e"), 1) : (nil, 1) }
@@ -74,10 +75,10 @@ struct LostTurnTests {
     #expect(play.reasons(of: "alive").count { $0 == nil } >= 55)
   }
 
-  @Test("A unit that is backed off is asked when its pause is over")
+  @Test("A unit that comes back later than its gateway is asked when its pause is over")
   func waitsForABackedOffUnit() {
-    let hour = Self.hour
-    var rare = point(0, every: hour)
+    let minute: Int64 = 60_000
+    var rare = point(0, every: minute)
     rare.description.name = "rare"
     var often = point(100, every: 500)
     often.description.name = "often"
@@ -86,21 +87,34 @@ struct LostTurnTests {
     var play = Play(bus(timeout: timeout, both), start: 0) { request, now in
       // It falls silent, its gateway goes and comes back, and it does not answer at once.
       switch now {
-      case hour - 3_000..<hour + 5_000: (.failure(.closed(reason: "gone")), 5)
-      case hour - 10_000..<hour + 6_000: (.failure(.timeout(brokeOff: false)), timeout)
+      case minute - 3_000..<minute + 5_000: (.failure(.closed(reason: "gone")), 5)
+      case minute - 10_000..<minute + 6_000: (.failure(.timeout(brokeOff: false)), timeout)
       default: (values(request), 5)
       }
     }
     play.connect = { now in
-      (hour - 3_000..<hour + 5_000).contains(now) ? (.refused(endpoint: "e"), 1) : (nil, 1)
+      (minute - 3_000..<minute + 5_000).contains(now) ? (.refused(endpoint: "e"), 1) : (nil, 1)
     }
-    play.run(until: hour + 30_000)
+    play.run(until: minute + 30_000)
     let read = play.samples.filter { sample in
-      sample.time.monotonic > hour
+      sample.time.monotonic > minute
         && sample.outcomes.contains { $0.point == 0 && $0.outcome == .good(.uint(1)) }
     }
     #expect(read.count == 1)
-    #expect(read.first?.time.monotonic ?? .max < hour + 20_000)
+    #expect(read.first?.time.monotonic ?? .max < minute + 20_000)
     #expect(!play.reasons(of: "d").suffix(10).contains(.offline))
+  }
+
+  @Test("A unit that stays away costs a handful of time-outs an hour")
+  func boundsQuestions() {
+    var play = Play(bus(timeout: 500, hourly("d", unit: 1))) { _, _ in
+      (.failure(.timeout(brokeOff: false)), 500)
+    }
+    play.connect = { now in now < 3_000 ? (.refused(endpoint: "e"), 1) : (nil, 1) }
+    play.run(until: Self.hour - 1)
+    #expect((8...16).contains(play.asked.count), "\(play.asked.map(\.at))")
+    #expect(play.reasons(of: "d").first == .refused)
+    #expect(play.reasons(of: "d").dropFirst().allSatisfy { $0 == .timeout })
+    #expect(play.states(of: "d") == ["lost"])
   }
 }

@@ -117,26 +117,3 @@ struct BusyRetry: Sendable, Hashable {
     return now + pause
   }
 }
-
-/// When a job that was due without a connection is asked again, over the next one. Pure.
-struct LostTurn: Sendable, Hashable {
-  /// What is due within so many milliseconds anyway is not asked beside its cycles: as long as a
-  /// unit that was silent may have to wait.
-  static let soon = UnitBackoff.longestPause
-  /// Milliseconds until a question over which the connection was lost is put again; each further
-  /// time doubles it. A gateway may hang up whenever a certain unit is asked for, which must not
-  /// cost the others their connection again and again.
-  static let firstPause: Int64 = 1_000
-  /// The longest pause, in milliseconds.
-  static let longestPause: Int64 = 600_000
-
-  private var pause = firstPause
-  /// Not before then, in monotonic milliseconds.
-  private(set) var again = Int64.min
-
-  /// The connection was lost at `now` over the question.
-  mutating func recordAsked(at now: Int64) {
-    again = now + pause
-    pause = min(pause * 2, Self.longestPause)
-  }
-}

@@ -281,8 +281,8 @@ extension ModbusBusStateMachine {
     }
   }
 
-  /// Each damaged answer costs the line, beside itself, the wait for more of it: 50 ms, 250 behind a
-  /// serial server.
+  /// Each damaged answer costs the line, beside itself, the wait for more of it: 50 ms, 250 behind
+  /// a serial server.
   private mutating func recordDamage(by turn: Turn, at now: Timestamp) {
     proveConnection(at: now)
     backoffs[turn.request.unit]?.recordTimeout(at: now.monotonic)
@@ -334,7 +334,12 @@ extension ModbusBusStateMachine {
     _ due: PollAgenda.Due, _ reason: BadReason, answeredAt: Timestamp? = nil,
     at now: Timestamp
   ) {
-    agenda.recordOutcome(of: due.id)
+    if due.isRecalled, reason == .timeout {
+      // A station may be there before the units behind it.
+      agenda.recallAgain(due, at: now.monotonic)
+    } else {
+      agenda.recordOutcome(of: due.id)
+    }
     if answeredAt != nil { reportSwallowed(by: due, at: now) }
     report(due, reason, answeredAt: answeredAt, at: now)
   }

@@ -46,13 +46,13 @@ struct PollAgenda: Sendable {
     var cost: RequestCost
   }
 
-  private let definition: ModbusBusDefinition
-  private(set) var schedule = PollSchedule<Job>()
+  let definition: ModbusBusDefinition
+  var schedule = PollSchedule<Job>()
   private var groups: [Group] = []
   private var units: [Unit]
   private var busy: [Int: BusyRetry] = [:]
   /// Jobs that were last due while the bus had no connection; no more than there are.
-  private var lost: [Int: LostTurn] = [:]
+  var lost: [Int: LostTurn] = [:]
   /// Whether any group is stale.
   private var isStale = false
   /// Whether a device may have declined points.
@@ -85,6 +85,14 @@ struct PollAgenda: Sendable {
     let phases =
       isSpread ? PhaseSpread.phases(of: loads) : [Int64](repeating: 0, count: loads.count)
     for job in jobs { add(job, first: start + phases[job.group]) }
+  }
+
+  /// What asking for a job once takes.
+  func load(of job: Job) -> PhaseSpread.Load {
+    PhaseSpread.Load(
+      every: job.request.everyMilliseconds,
+      microseconds: units[job.device].cost.microseconds(of: job.request),
+      isSafety: job.request.isSafety)
   }
 
   /// - Parameter recalled: When it is due beside its cycles, once.
@@ -287,46 +295,6 @@ extension PollAgenda {
     if !busy.isEmpty { busy[id] = nil }
     if !lost.isEmpty { lost[id] = nil }
   }
-}
-
-// MARK: - What a lost connection cost
-
-extension PollAgenda {
-  /// The bus had no connection for a job, or lost it over the question, at `now`.
-  mutating func recordLost(_ due: Due, wasAsked: Bool, at now: Int64) {
-    var turn = lost[due.id] ?? LostTurn()
-    if wasAsked { turn.recordAsked(at: now) }
-    lost[due.id] = turn
-  }
-
-  /// The bus has a connection from `now` on: what was due without one is due again, but for what is
-  /// soon due anyway; a point that is read once an hour must not be missing for an hour.
-  mutating func recallLost(at now: Int64) {
-    guard !lost.isEmpty else { return }
-    let entries = schedule.entries { _ in true }
-    let missed = entries.filter { lost[$0.id] != nil && $0.next - now > LostTurn.soon }
-    let loads = missed.map { load(of: $0.job) }
-    let carried = entries.map { load(of: $0.job) }.reduce(0) {
-      $0 + Double($1.microseconds) / 1000 / Double($1.every)
-    }
-    // One that is closed after each cycle is to be opened once for them.
-    let turns =
-      definition.manners.closesAfterCycle
-      ? [Int64](repeating: 0, count: loads.count) : PhaseSpread.turns(of: loads, beside: carried)
-    for (entry, turn) in zip(missed, turns) {
-      schedule.recall(entry.id, at: max(now + turn, lost[entry.id]?.again ?? .min))
-    }
-  }
-
-  private func load(of job: Job) -> PhaseSpread.Load {
-    PhaseSpread.Load(
-      every: job.request.everyMilliseconds,
-      microseconds: units[job.device].cost.microseconds(of: job.request),
-      isSafety: job.request.isSafety)
-  }
-
-  /// A job that was due again can't be asked before `time`.
-  mutating func postpone(_ due: Due, until time: Int64) { schedule.recall(due.id, at: time) }
 }
 
 // MARK: - Planning anew
