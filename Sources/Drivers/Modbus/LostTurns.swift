@@ -4,7 +4,7 @@ struct LostTurn: Sendable, Hashable {
   /// unit that was silent may have to wait.
   static let soon = UnitBackoff.longestPause
   /// Milliseconds until a question over which the connection was lost, or that was not answered, is
-  /// put again; each further time doubles it. A gateway may hang up whenever a certain unit is asked
+  /// put again; each further time doubles it. A gateway may hang up whenever one unit is asked
   /// for, which must not cost the others their connection again and again.
   static let firstPause: Int64 = 1_000
   /// The longest pause, in milliseconds.
