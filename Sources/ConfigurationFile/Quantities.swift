@@ -133,7 +133,9 @@ extension ConfigurationValue {
 
   /// Bits as a manual prints them in hexadecimal, such as `0xFFFF`, or a decimal number.
   public func bitsOrNumber() -> BitsOrNumber? {
-    let expected = "a number such as -32768, or bits such as 0x8000,"
+    let expected =
+      "a number such as -32768, at most \(ExactDecimal.maximumDigits) digits, "
+      + "or bits such as 0x8000,"
     guard let text = scalar(expected) else { return nil }
     if let number = ExactDecimal(text) { return .number(number) }
     if text.hasPrefix("0x"), isHexadecimal(text.dropFirst(2)),

@@ -26,6 +26,47 @@ struct BusPlanTests {
     #expect(plan.impossibleRequests.isEmpty)
   }
 
+  @Test("Where a cycle opens the connection anew, the pause after connecting is of its time")
+  func paysForOpening() {
+    var definition = bus(
+      timeout: 1000, device("a", unit: 1), device("b", unit: 2, points: [point(0, every: 3000)]))
+    definition.manners.pauseAfterConnectMilliseconds = 400
+    #expect(BusPlan(definition).reopeningMilliseconds == 0)
+    #expect(abs(BusPlan(definition).load - (0.01 + 0.01 / 3)) < 0.0001)
+    definition.manners.closesAfterCycle = true
+    let plan = BusPlan(definition)
+    #expect(plan.reopeningMilliseconds == 400)
+    #expect(plan.cycleMilliseconds == 420)
+    #expect(plan.cycleMillisecondsWithOneDead == 1410)
+    #expect(plan.cycleMillisecondsWithAllDead == 2400)
+    // b is due with a, so it opens nothing of its own.
+    #expect(abs(plan.load - (0.01 + 0.01 / 3 + 0.4)) < 0.0001)
+    // b is dead: a time-out each 11 s.
+    #expect(abs(plan.loadWithOneDead - (0.01 + 0.4 + 1.0 / 11)) < 0.0001)
+    // Each is asked once in 11 s, and the connection made for it.
+    #expect(abs(plan.loadWithAllDead - 2 * (1.0 / 11 + 0.4 / 11.4)) < 0.0001)
+    definition.devices[0].points[0].isSafety = true
+    #expect(abs(BusPlan(definition).safetyLoad - 0.41) < 0.0001)
+    // Periods that don't meet open it each for itself.
+    definition.devices[1] = device("b", unit: 2, points: [point(0, every: 1500)])
+    #expect(abs(BusPlan(definition).load - (0.01 + 0.01 / 1.5 + 0.4 + 0.4 / 1.5)) < 0.0001)
+  }
+
+  @Test("A connection that is given back when idle costs only cycles that are rarer than that")
+  func paysWhenIdle() {
+    var definition = bus(timeout: 1000, device("a", unit: 1, points: [point(0, every: 5000)]))
+    definition.manners.pauseAfterConnectMilliseconds = 10_000
+    definition.manners.idleTimeoutMilliseconds = 5000
+    #expect(BusPlan(definition).reopeningMilliseconds == 0)
+    // Dead, it is asked more rarely than that.
+    #expect(abs(BusPlan(definition).loadWithAllDead - (1.0 / 11 + 10.0 / 21)) < 0.0001)
+    definition.manners.idleTimeoutMilliseconds = 1000
+    let plan = BusPlan(definition)
+    #expect(abs(plan.load - (0.002 + 2)) < 0.0001)
+    #expect(plan.cycleMilliseconds == 10_010)
+    #expect(plan.cycleMillisecondsWithAllDead == 11_000)
+  }
+
   @Test("A bus without devices costs nothing")
   func plansAnEmptyBus() {
     let plan = BusPlan(bus())

@@ -229,7 +229,7 @@ struct SerialPortTests {
     #expect(missing?.description == "open \(directory.path)/COM9: No such file or directory")
     #expect(missing?.badReason == .busClosed)
     #expect(missing?.isQuick == true)
-    #expect(failure("/dev/null")?.description == "isatty /dev/null: Inappropriate ioctl for device")
+    #expect(failure("/dev/null")?.description == "open /dev/null: it is no serial port")
   }
 
   @Test("A port belongs to one connection, and is free again when that ends")

@@ -89,7 +89,7 @@ struct SerialPortSettingsTests {
       ])
   }
 
-  @Test("A port without RS-485 control is refused in the system's words, and left as it was")
+  @Test("A port without RS-485 control is refused with the key's name, and left as it was")
   func noDirection() throws {
     let pseudo = try PseudoTerminal()
     var line = SerialLine(path: pseudo.path, baud: 9600)
@@ -97,11 +97,15 @@ struct SerialPortSettingsTests {
     let terminal = RecordedTerminal()
     let error = #expect(throws: ConnectError.self) { try open(line, terminal) }
     #expect(
-      error?.description == "TIOCGRS485 \(pseudo.path): Inappropriate ioctl for device")
+      error?.description == "open \(pseudo.path): the port does not take rs485: kernel")
     #expect(terminal.recorded.last == .settings(control: 0, input: 0, speed: 0))
     // So says a real terminal that has none.
-    let real = #expect(throws: ConnectError.self) { _ = try SerialPort.open(line) }
-    #expect(real?.description == error?.description)
+    for way in RS485Direction.Switch.allCases {
+      line.direction = RS485Direction(by: way)
+      let real = #expect(throws: ConnectError.self) { _ = try SerialPort.open(line) }
+      #expect(
+        real?.description == "open \(pseudo.path): the port does not take rs485: \(way.rawValue)")
+    }
   }
 
   @Test(

@@ -12,6 +12,8 @@ enum ConnectError: Error, Hashable {
   case failed(SystemError)
   /// Another program, or another bus, has the serial port.
   case portInUse(path: String)
+  /// What stands at the path is no terminal.
+  case notATerminal(path: String)
   /// The port's driver did not take one of the line's settings.
   case settingRefused(path: String, setting: String)
   /// libmodbus waits with `select`, which can't take descriptors from the limit on.
@@ -27,7 +29,7 @@ enum ConnectError: Error, Hashable {
     switch self {
     case .refused, .portInUse: true
     case .failed(let error): !error.isTimeout
-    case .unresolved, .descriptorTooHigh, .settingRefused: false
+    case .unresolved, .descriptorTooHigh, .settingRefused, .notATerminal: false
     }
   }
 }
@@ -40,6 +42,7 @@ extension ConnectError: CustomStringConvertible {
     case .refused(let endpoint): "connect \(endpoint): Connection refused"
     case .failed(let error): error.description
     case .portInUse(let path): "open \(path): in use by another program"
+    case .notATerminal(let path): "open \(path): it is no serial port"
     case .settingRefused(let path, let setting): "open \(path): the port does not take \(setting)"
     case .descriptorTooHigh(let lowestFree, let limit):
       "too many open files: next descriptor \(lowestFree); libmodbus needs one below \(limit)"

@@ -56,10 +56,13 @@ public struct BusPlan: Sendable, Hashable {
     }
 
     /// The same while it has been dead for some time.
-    fileprivate var deadLoad: Double {
-      guard let every = requests.map(\.everyMilliseconds).min() else { return 0 }
-      let pause = max(Double(UnitBackoff.longestPause), Double(every))
-      return silentMilliseconds / (pause + silentMilliseconds)
+    fileprivate var deadLoad: Double { deadInterval.map { silentMilliseconds / $0 } ?? 0 }
+
+    /// Milliseconds from one question to the next then; `nil` without points.
+    fileprivate var deadInterval: Double? {
+      requests.map(\.everyMilliseconds).min().map {
+        Double(max(UnitBackoff.longestPause, $0)) + silentMilliseconds
+      }
     }
   }
 
@@ -70,10 +73,13 @@ public struct BusPlan: Sendable, Hashable {
   /// How long an answer may take, in milliseconds.
   public var timeoutMilliseconds: Int64
 
+  private let reopening: ConnectionReopening?
+
   /// Plans a bus.
   public init(_ definition: ModbusBusDefinition) {
     bus = definition.name
     timeoutMilliseconds = definition.timeoutMilliseconds
+    reopening = ConnectionReopening(definition.manners)
     devices = definition.devices.map { Device($0, on: definition) }
   }
 
@@ -101,10 +107,19 @@ extension BusPlan {
 
   /// The same while all devices are dead.
   public var cycleMillisecondsWithAllDead: Int64 {
-    Self.roundedUp(devices.reduce(0) { $0 + $1.dyingMilliseconds })
+    Self.roundedUp(devices.reduce(reopeningMilliseconds) { $0 + $1.dyingMilliseconds })
   }
 
-  private var aliveMilliseconds: Double { devices.reduce(0) { $0 + $1.cycleMilliseconds } }
+  /// What a cycle takes of its time from opening the connection to the first request, in
+  /// milliseconds; 0 where the connection stays open from one to the next.
+  public var reopeningMilliseconds: Double {
+    guard let reopening, reopeningLoad(of: devices) > 0 else { return 0 }
+    return reopening.pause
+  }
+
+  private var aliveMilliseconds: Double {
+    devices.reduce(reopeningMilliseconds) { $0 + $1.cycleMilliseconds }
+  }
 
   private static func roundedUp(_ milliseconds: Double) -> Int64 {
     // A sum of thousandths may lie a hair beside a whole.
@@ -116,18 +131,52 @@ extension BusPlan {
 
 extension BusPlan {
   /// Share of the bus's time that polling takes while every unit answers; above 1 it overruns.
-  public var load: Double { devices.reduce(0) { $0 + $1.load() } }
+  public var load: Double { devices.reduce(reopeningLoad(of: devices)) { $0 + $1.load() } }
 
   /// The share of the requests with safety points, which are asked first.
-  public var safetyLoad: Double { devices.reduce(0) { $0 + $1.load(where: \.isSafety) } }
+  public var safetyLoad: Double {
+    devices.reduce(reopeningLoad(of: devices, where: \.isSafety)) {
+      $0 + $1.load(where: \.isSafety)
+    }
+  }
 
   /// The share while the device that costs most when it is dead has been dead for some time.
   public var loadWithOneDead: Double {
-    load + max(0, devices.map { $0.deadLoad - $0.load() }.max() ?? 0)
+    let (load, reopeningNow) = (load, reopeningLoad(of: devices))
+    let changes = devices.indices.map { dead in
+      let device = devices[dead]
+      let change = device.deadLoad - device.load()
+      guard reopening != nil else { return change }
+      var others = devices
+      others.remove(at: dead)
+      return change + reopeningLoad(of: others, dead: [device]) - reopeningNow
+    }
+    return load + max(0, changes.max() ?? 0)
   }
 
   /// The share while all devices have been dead for some time.
-  public var loadWithAllDead: Double { devices.reduce(0) { $0 + $1.deadLoad } }
+  public var loadWithAllDead: Double {
+    devices.reduce(reopeningLoad(of: [], dead: devices)) { $0 + $1.deadLoad }
+  }
+
+  /// The share of pauses after connecting, where the connection is given back between cycles.
+  private func reopeningLoad(
+    of alive: [Device], dead: [Device] = [],
+    where isCounted: (PlannedRequest) -> Bool = { _ in true }
+  ) -> Double {
+    guard let reopening else { return 0 }
+    let periods = Set(
+      alive.flatMap(\.requests).filter(isCounted).map(\.everyMilliseconds))
+    let busy = alive.reduce(0) { $0 + $1.cycleMilliseconds }
+    let load = reopening.load(of: periods, busy: busy)
+    // With others alive that keep it open, or are due at the same times, it costs none of its own.
+    guard load > 0 || periods.isEmpty else { return 0 }
+    let apart = dead.filter { device in
+      let own = device.requests.map(\.everyMilliseconds).min() ?? 0
+      return !periods.contains { own.isMultiple(of: $0) }
+    }
+    return load + reopening.load(ofDead: apart.compactMap(\.deadInterval))
+  }
 
   /// Requests that take longer than their period.
   public var impossibleRequests: [(device: Device, request: PlannedRequest)] {

@@ -55,7 +55,8 @@ extension AnswerError: CustomStringConvertible {
     case .wrongProtocol(let found):
       "answer of protocol \(found); expected 0 (Modbus)"
     case .impossibleLength(let found, let expected):
-      "answer of \(found) bytes behind the header's length; expected \(expected)"
+      "answer of \(found) bytes behind the header's length; expected "
+        + "\(expected.lowerBound) to \(expected.upperBound)"
     case .wrongUnit(let found, let expected):
       "answer of unit \(found); expected \(expected)"
     case .wrongFunction(let found, let expected):

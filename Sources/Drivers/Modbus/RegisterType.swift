@@ -52,6 +52,28 @@ public enum RegisterType: Sendable, Hashable {
 
   /// How many bits a number has; 64 at most.
   var bitCount: Int { 16 * addressCount }
+
+  /// The lowest and the highest number that it can hold, before scale and offset, where an unsigned
+  /// one has only `field` of its bits; `nil` for types that are no numbers.
+  public func limits(ofBits field: ClosedRange<UInt8>? = nil) -> ClosedRange<Double>? {
+    func power(_ exponent: Int) -> Double {
+      Double(sign: .plus, exponent: exponent, significand: 1)
+    }
+    switch self {
+    case .bool, .bit, .text: return nil
+    case .int16, .int32, .int64: return -power(bitCount - 1)...power(bitCount - 1) - 1
+    case .uint16, .uint32, .uint64: return 0...power(field?.count ?? bitCount) - 1
+    case .bcd16, .bcd32, .bcd64:
+      return 0...(0..<bitCount / 4).reduce(1) { number, _ in number * 10 } - 1
+    case .float16:
+      let greatest = Double(Float16.greatestFiniteMagnitude)
+      return -greatest...greatest
+    case .float32:
+      let greatest = Double(Float.greatestFiniteMagnitude)
+      return -greatest...greatest
+    case .float64: return -Double.greatestFiniteMagnitude...Double.greatestFiniteMagnitude
+    }
+  }
 }
 
 /// What registers hold where they hold no value, by the device's manual: all their bits as one

@@ -55,8 +55,11 @@ struct SerialPort: ~Copyable {
     do throws(SystemError) {
       return try TerminalClaim(path: path)
     } catch {
-      if error.code == EWOULDBLOCK || error.code == EBUSY { throw .portInUse(path: path) }
-      throw .failed(error)
+      switch error.code {
+      case EWOULDBLOCK, EBUSY: throw .portInUse(path: path)
+      case ENOTTY: throw .notATerminal(path: path)
+      default: throw .failed(error)
+      }
     }
   }
 
@@ -98,20 +101,32 @@ struct SerialPort: ~Copyable {
     switch direction.by {
     case .kernel:
       var before = RS485Settings()
-      try Self.check("TIOCGRS485", line) {
-        calls.control(claim.descriptor, UInt(TIOCGRS485), &before)
-      }
       var wanted = RS485Settings(direction)
-      try Self.check("TIOCSRS485", line) {
-        calls.control(claim.descriptor, UInt(TIOCSRS485), &wanted)
+      try checkDirection(direction) { () throws(SystemError) in
+        try systemCall("TIOCGRS485", on: line.path) {
+          calls.control(claim.descriptor, UInt(TIOCGRS485), &before)
+        }
+        try systemCall("TIOCSRS485", on: line.path) {
+          calls.control(claim.descriptor, UInt(TIOCSRS485), &wanted)
+        }
       }
       directionBefore = before
     case .rts:
-      do throws(SystemError) {
+      try checkDirection(direction) { () throws(SystemError) in
         try setRequestToSend(direction.levelOnSend == .low)
-      } catch {
-        throw .failed(error)
       }
+    }
+  }
+
+  /// A driver that knows no such call does not take the setting.
+  private func checkDirection(
+    _ direction: RS485Direction, _ body: () throws(SystemError) -> Void
+  ) throws(ConnectError) {
+    do throws(SystemError) {
+      try body()
+    } catch {
+      guard [ENOTTY, EINVAL, EOPNOTSUPP].contains(error.code) else { throw .failed(error) }
+      throw .settingRefused(path: line.path, setting: "rs485: \(direction.by.rawValue)")
     }
   }
 }

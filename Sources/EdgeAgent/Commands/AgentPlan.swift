@@ -38,7 +38,10 @@ struct AgentPlan {
     if let time { lines.append("clock of this machine: \(time.words)") }
     lines += configuration.uplinks.map(Self.line)
     for (definition, plan) in zip(configuration.buses, buses) {
-      lines += Self.lines(definition, plan)
+      let others = configuration.buses.filter {
+        $0.name != definition.name && $0.endpoint == definition.endpoint
+      }
+      lines += Self.lines(definition, plan, sharedWith: others.map(\.name))
     }
     let points = configuration.deviceDescriptions.reduce(0) { $0 + $1.points.count }
     lines.append(
@@ -68,13 +71,20 @@ struct AgentPlan {
       + "at most \(uplink.historySharePercent) % of the window"
   }
 
-  private static func lines(_ definition: ModbusBusDefinition, _ plan: BusPlan) -> [String] {
+  private static func lines(
+    _ definition: ModbusBusDefinition, _ plan: BusPlan, sharedWith others: [String]
+  ) -> [String] {
     var lines = [
       "bus \(plan.bus): \(way(definition.endpoint)), "
         + "timeout \(duration(plan.timeoutMilliseconds)), "
         + definition.manners.words.map { $0 + ", " }.joined() + count(plan.devices.count, "device")
     ]
     lines += warnings(of: definition.endpoint)
+    if !others.isEmpty {
+      lines.append(
+        "  shares its station with \(others.joined(separator: ", ")), a connection each at the "
+          + "same time: one that takes fewer drops the older or refuses the newer")
+    }
     for (device, planned) in zip(definition.devices, plan.devices) {
       lines.append("  \(device.name), unit \(device.unit)" + manners(of: device))
       lines += planned.requests.map { request in

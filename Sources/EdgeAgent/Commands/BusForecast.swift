@@ -16,6 +16,11 @@ struct BusForecast {
       "  when a device dies, up to \(plan.cycleMillisecondsWithOneDead) ms once, "
         + "then it is backed off (\(Self.percent(plan.loadWithOneDead)) % load)",
     ]
+    if plan.reopeningMilliseconds > 0 {
+      lines.insert(
+        "  \(Self.milliseconds(plan.reopeningMilliseconds)) of it from opening the connection to "
+          + "the first request: it is given back after each cycle", at: 1)
+    }
     if plan.devices.count > 1 {
       lines.append(
         "  when all die, up to \(plan.cycleMillisecondsWithAllDead) ms once, "
@@ -52,19 +57,24 @@ struct BusForecast {
   private func overload(_ percent: Int) -> String {
     let safety = Self.percent(plan.safetyLoad)
     let others = percent - safety
+    let reopens = plan.reopeningMilliseconds > 0
+    // A cycle that passes while the bus waits to be ready finds it closed.
+    let bad = reopens ? "bus-closed or not-read" : "not-read"
     let lost: String =
       if safety == 0 {
-        "about \(Self.share(percent - 100, of: percent)) % of the readings will be not-read"
+        "about \(Self.share(percent - 100, of: percent)) % of the readings will be \(bad)"
       } else if safety <= 100 {
         "safety points (\(safety) %) are kept, of the others about "
-          + "\(Self.share(percent - 100, of: others)) % will be not-read"
+          + "\(Self.share(percent - 100, of: others)) % will be \(bad)"
       } else {
         "the safety points alone are \(safety) %, about "
-          + "\(Self.share(safety - 100, of: safety)) % of them will be not-read"
+          + "\(Self.share(safety - 100, of: safety)) % of them will be \(bad)"
       }
     let tenths = (percent + 9) / 10
-    return "the bus can't keep this plan: its requests take \(percent * 10) ms of each second "
+    let work = reopens ? "its requests, and pause-after-connect before them," : "its requests"
+    return "the bus can't keep this plan: \(work) take \(percent * 10) ms of each second "
       + "(\(percent) % load); \(lost); periods \(tenths / 10).\(tenths % 10) times as long would do"
+      + (reopens ? ", or a connection that stays open" : "")
   }
 
   /// What a line about one request ends with.
@@ -93,6 +103,9 @@ struct BusForecast {
     json.member("cycle-ms", plan.cycleMilliseconds)
     json.member("worst-cycle-ms", plan.cycleMillisecondsWithOneDead)
     json.member("all-dead-cycle-ms", plan.cycleMillisecondsWithAllDead)
+    if plan.reopeningMilliseconds > 0 {
+      json.member("reopening-ms", Int64(plan.reopeningMilliseconds))
+    }
     json.member("load-percent", Self.percent(plan.load))
     json.member("safety-load-percent", Self.percent(plan.safetyLoad))
     json.member("one-dead-load-percent", Self.percent(plan.loadWithOneDead))

@@ -15,6 +15,6 @@ struct CheckCommand: ParsableCommand {
     let configuration = try AgentConfiguration.loadOrExit(options.configuration)
     let room = StorageSpace.bytes(for: configuration.storage)
     let plan = AgentPlan(configuration, time: .ofThisMachine(), roomBytes: room)
-    print(json ? plan.json : plan.text)
+    OutputLines.write([json ? plan.json : plan.text])
   }
 }

@@ -30,26 +30,24 @@ struct ProbeCommand: ParsableCommand {
       gateway: configuration.gateway, time: KernelClock().now().wall, process: process,
       probe: probe, deliveries: nil)
     guard report else {
-      if json { printObject(sheet) } else { for line in probe.lines { print(line) } }
+      OutputLines.write(json ? [object(sheet)] : probe.lines)
       if !probe.isGood { throw ExitCode.failure }
       return
     }
     if process != nil {
       sheet.deliveries = try deliveries(names, configuration)
     }
-    if json {
-      print(String(decoding: sheet.json, as: UTF8.self))
-    } else {
-      for line in probe.transactionLines + sheet.lines { print(line) }
-    }
+    OutputLines.write(
+      json
+        ? [String(decoding: sheet.json, as: UTF8.self)] : probe.transactionLines + sheet.lines)
     if !sheet.isGood { throw ExitCode.failure }
   }
 
   private func names(_ configuration: AgentConfiguration) throws -> Set<String> {
     let known = configuration.buses.flatMap(\.devices).map(\.name)
     for name in devices where !known.contains(name) {
-      let hint = nearest(to: name, among: known).map { "; did you mean \($0)?" } ?? ""
-      throw ValidationError("\(options.configuration) has no device \(name)\(hint)")
+      throw ValidationError(
+        "\(options.configuration) has no device \(name)\(knownNames(like: name, among: known))")
     }
     return Set(devices.isEmpty ? known : devices)
   }
@@ -108,7 +106,7 @@ struct ProbeCommand: ParsableCommand {
     }
   }
 
-  private func printObject(_ sheet: AcceptanceSheet) {
+  private func object(_ sheet: AcceptanceSheet) -> String {
     var json = JSONWriter(capacity: 16 << 10)
     json.beginObject()
     json.member("v", ControlProtocol.version)
@@ -118,8 +116,18 @@ struct ProbeCommand: ParsableCommand {
     if let process = sheet.process { json.int(process) } else { json.null() }
     sheet.probe.writeMembers(into: &json)
     json.endObject()
-    print(String(decoding: json.bytes, as: UTF8.self))
+    return String(decoding: json.bytes, as: UTF8.self)
   }
+}
+
+/// What a message about a name that nothing has ends with.
+func knownNames(like name: String, among known: [String]) -> String {
+  // A terminal's screen of them.
+  let most = 40
+  if let meant = nearest(to: name, among: known) { return "; did you mean \(meant)?" }
+  guard !known.isEmpty else { return "; it has none" }
+  let more = known.count > most ? " and \(known.count - most) more" : ""
+  return "; known there: " + known.prefix(most).joined(separator: ", ") + more
 }
 
 extension JSONWriter {

@@ -29,8 +29,8 @@ struct ScanCommand: ParsableCommand {
     if UnitList.units(units) == nil {
       throw ValidationError("--units \(units): numbers and ranges of 1-247 are expected")
     }
-    if let timeout, !(10...60_000).contains(timeout) {
-      throw ValidationError("--timeout \(timeout): 10 to 60000 ms are expected")
+    if let timeout, !UnitList.timeouts.contains(timeout) {
+      throw ValidationError("--timeout \(timeout): \(UnitList.timeoutWords) is expected")
     }
   }
 
@@ -38,10 +38,8 @@ struct ScanCommand: ParsableCommand {
     let configuration = try AgentConfiguration.loadOrExit(options.configuration)
     guard let definition = configuration.buses.first(where: { $0.name == bus }) else {
       let known = configuration.buses.map(\.name)
-      let hint =
-        nearest(to: bus, among: known).map { "did you mean \($0)?" }
-        ?? "known there: " + known.joined(separator: ", ")
-      throw ValidationError("\(options.configuration) has no bus \(bus); \(hint)")
+      throw ValidationError(
+        "\(options.configuration) has no bus \(bus)\(knownNames(like: bus, among: known))")
     }
     let report = try scan(definition, configuration)
     if json {
@@ -50,9 +48,9 @@ struct ScanCommand: ParsableCommand {
       json.member("v", ControlProtocol.version)
       report.writeMembers(into: &json)
       json.endObject()
-      print(String(decoding: json.bytes, as: UTF8.self))
+      OutputLines.write([String(decoding: json.bytes, as: UTF8.self)])
     } else {
-      for line in report.lines { print(line) }
+      OutputLines.write(report.lines)
     }
     if report.units.isEmpty { throw ExitCode.failure }
   }

@@ -34,11 +34,7 @@ struct StatusCommand: ParsableCommand {
         ControlFailure.notUnderstood(path: client.path, reason: error.description).description)
       throw ExitStatus.notRunning
     }
-    if json {
-      print(String(decoding: line, as: UTF8.self))
-    } else {
-      for line in report.lines { print(line) }
-    }
+    OutputLines.write(json ? [String(decoding: line, as: UTF8.self)] : report.lines)
     if !report.isHealthy { throw ExitCode.failure }
   }
 

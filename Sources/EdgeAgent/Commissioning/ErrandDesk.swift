@@ -108,7 +108,7 @@ final class ErrandDesk: Sendable {
       ? known : Set(try fields.array("devices").map(\.text))
     let isTraced = try fields.optionalBool("trace") ?? false
     if let unknown = names.subtracting(known).min() {
-      return .failure(ControlRefusal(.unknownName, "the agent has no device \(unknown)"))
+      return .failure(Self.isUnknown("device \(unknown)"))
     }
     var visits: [(bus: ModbusBusDefinition, ticket: VisitTicket)] = []
     for bus in parts.buses where bus.definition.devices.contains(where: { names.contains($0.name) })
@@ -128,26 +128,42 @@ final class ErrandDesk: Sendable {
   ) throws(PayloadError) -> Result<Work, ControlRefusal> {
     let name = try fields.string("bus")
     let timeout: Int64? = try fields.optionalInteger("timeout")
+    if let timeout, !UnitList.timeouts.contains(timeout) {
+      throw fields.error("timeout", "\(UnitList.timeoutWords) is expected, not \(timeout)")
+    }
     let isTraced = try fields.optionalBool("trace") ?? false
-    var units: [UInt8] = []
-    for (index, value) in try fields.array("units").enumerated() {
-      guard let unit = UInt8(value.text), UnitList.all.contains(unit) else {
-        throw fields.error("units[\(index)]", "1…247 is expected, not \(value.text)")
-      }
-      units.append(unit)
-    }
+    let units = try units(fields)
     guard let bus = parts.buses.first(where: { $0.definition.name == name }) else {
-      return .failure(ControlRefusal(.unknownName, "the agent has no bus \(name)"))
+      return .failure(Self.isUnknown("bus \(name)"))
     }
-    let longest = timeout.map { min(max($0, 10), 60_000) }
     let scan = BusScan(
-      bus.definition, units: units, timeoutMilliseconds: longest, isTraced: isTraced)
+      bus.definition, units: units, timeoutMilliseconds: timeout, isTraced: isTraced)
     guard let ticket = bus.visit(.scan(scan)) else { return .failure(Self.hasNoTime(name)) }
     return .success(.scan(bus.definition, ticket))
   }
 
+  private func units(_ fields: JSONFields) throws(PayloadError) -> [UInt8] {
+    let values = try fields.array("units")
+    var units: [UInt8] = []
+    for (index, value) in values.enumerated() {
+      guard case .number(let text) = value, let unit = UInt8(text), UnitList.all.contains(unit),
+        !units.contains(unit)
+      else { throw fields.error("units[\(index)]", "one of 1…247, each once, is expected") }
+      units.append(unit)
+    }
+    guard !units.isEmpty else { throw fields.error("units", "one at least is expected") }
+    return units
+  }
+
+  private static func isUnknown(_ name: String) -> ControlRefusal {
+    ControlRefusal(
+      .unknownName, "the agent has no \(name); a change of its configuration counts once reloaded")
+  }
+
   private static func hasNoTime(_ bus: String) -> ControlRefusal {
-    ControlRefusal(.tooManyJobs, "\(bus) has too many errands, or is not at work")
+    ControlRefusal(
+      .tooManyJobs,
+      "the bus \(bus) takes no more: it has its most errands under way, or has just stopped")
   }
 
   // MARK: Looking

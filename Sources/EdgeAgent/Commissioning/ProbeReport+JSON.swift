@@ -71,6 +71,7 @@ extension ProbeReport.Point {
     }
     json.member("quality", quality)
     if let value { json.member("value", scalar: value) }
+    if let meaning { json.member("means", meaning) }
     if let raw { json.member("raw", scalar: raw) }
     if let microseconds { json.member("microseconds", microseconds) }
     if let problem { json.member("problem", problem) }
@@ -93,6 +94,7 @@ extension ProbeReport.Point {
     }
     quality = try fields.string("quality")
     value = fields.members["value"]
+    meaning = try fields.optionalString("means")
     raw = fields.members["raw"]
     microseconds = try fields.optionalInteger("microseconds")
     problem = try fields.optionalString("problem")

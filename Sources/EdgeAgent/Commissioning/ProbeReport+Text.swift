@@ -52,8 +52,11 @@ extension ProbeReport {
 }
 
 extension ProbeReport.Point {
-  /// In brackets if it was read and is not trusted.
-  var valueText: String { value?.text ?? raw.map { "(\($0.text))" } ?? "-" }
+  /// With its meaning, if it has one; in brackets if it was read and is not trusted.
+  var valueText: String {
+    guard let value else { return raw.map { "(\($0.text))" } ?? "-" }
+    return meaning.map { "\(value.text) \($0)" } ?? value.text
+  }
 
   func registerWords(atMost most: Int) -> String {
     guard let registers else { return "-" }

@@ -23,6 +23,8 @@ struct ProbeReport: Equatable {
     var quality: String
     /// As payloads print it.
     var value: JSONValue?
+    /// What the value means, of a point that tells states apart.
+    var meaning: String?
     /// What was read and is not trusted.
     var raw: JSONValue?
     /// What its transaction took; `nil` if it was not asked.
@@ -83,6 +85,7 @@ extension ProbeReport.Point {
     case .good(let value):
       quality = "good"
       self.value = JSONValue(value)
+      meaning = description.meaning(of: value)
     case .bad(let reason, let raw):
       quality = "\(reason)"
       self.raw = raw.map { JSONValue($0) }

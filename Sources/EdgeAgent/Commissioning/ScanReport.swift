@@ -57,7 +57,7 @@ extension ScanReport {
         "\(millisecondText(unit.microseconds)) ms")
     }
     let answering = units.count == 1 ? "1 answers" : "\(units.count) answer"
-    var end = ["\(terminalSafe(bus)): of \(asked) units \(answering)"]
+    var end = ["\(terminalSafe(bus)): of \(asked) unit\(asked == 1 ? "" : "s") \(answering)"]
     if units.contains(where: { $0.answer == "damaged" }) {
       end.append("damaged: two units with one number, a wrong speed or parity look like that")
     }

@@ -2,6 +2,10 @@
 enum UnitList {
   /// What a unit may be (Modbus over serial line V1.02, section 2.2).
   static let all: ClosedRange<UInt8> = 1...247
+  /// Milliseconds that the second pass of a scan may wait, as those of a bus.
+  static let timeouts: ClosedRange<Int64> = 10...60_000
+  /// The same for a human.
+  static let timeoutWords = "\(timeouts.lowerBound) to \(timeouts.upperBound) ms"
 
   /// The units; `nil` for text that names none, or others.
   static func units(_ text: String) -> [UInt8]? {

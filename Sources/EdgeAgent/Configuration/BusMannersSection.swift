@@ -29,9 +29,7 @@ extension BusManners {
       takeOverTCP("connect-timeout").map { $0.duration(in: Self.connectTimeouts) }
       ?? connectTimeoutMilliseconds
     let idle = Setting(takeOverTCP("idle-timeout")) { $0.duration(in: Self.idleTimeouts) }
-    let keepAlive =
-      takeOverTCP("keep-alive").map { $0.duration(in: Self.keepAlives) }
-      ?? keepAliveMilliseconds
+    let keepAlive = takeOverTCP("keep-alive").map(Self.keepAlive) ?? keepAliveMilliseconds
     let closes = takeOverTCP("close-after-cycle").map { $0.boolean() } ?? false
     if closes == true, let place = idle.place {
       place.refuse("close-after-cycle closes the connection sooner", "one of the two is expected")
@@ -44,6 +42,17 @@ extension BusManners {
     idleTimeoutMilliseconds = idle.value
     keepAliveMilliseconds = keepAlive == 0 ? nil : keepAlive
     closesAfterCycle = closes
+  }
+
+  private static func keepAlive(_ value: ConfigurationValue) -> Int64? {
+    guard let time = value.duration(in: keepAlives) else { return nil }
+    guard time.isMultiple(of: 1000) else {
+      value.refuse(
+        "\(durationText(milliseconds: time)) is no whole number of seconds",
+        "the kernel counts in seconds: such as 10s is expected")
+      return nil
+    }
+    return time
   }
 
   /// What differs from the defaults, as it is written; for `check`.

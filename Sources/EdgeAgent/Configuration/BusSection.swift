@@ -64,6 +64,10 @@ struct BusSection {
         entry.place.refuse(
           what,
           "one bus a station is expected, with all its units, or connections: \(all.count) on each")
+      } else if entry.connections != all[0].connections {
+        entry.place.refuse(
+          "\(what), which says connections: \(all[0].connections)",
+          "a station takes one number of connections: the same is expected")
       } else if all.contains(where: { $0.connections < all.count }) {
         entry.place.refuse(what, "no more buses than connections are expected")
       }

@@ -66,11 +66,14 @@ struct DeviceSection {
       device.take("every").map { $0.duration(in: PointSettings.intervals) } ?? 1000
     let report = device.take("report").flatMap(ReportChoice.read)
     let profilePlace = device.take("profile")
-    let base = device.take("address-base").map { $0.integer(in: 0...1) } ?? 0
-    let ownPlace = device.take("points")
-    let own = ownPlace.map { readPoints($0, addressBase: base ?? 0) } ?? []
     let named = profilePlace.map { profiles.profile(namedAt: $0) }
     let profile = named.map { $0?.points } ?? []
+    let base = Setting(device.take("address-base")) { $0.integer(in: 0...1) }
+    let ownPlace = device.take("points")
+    // Who adds to a profile has the manual that it was made from.
+    let inherited = (named ?? nil)?.addressBase ?? 0
+    let own = ownPlace.map { readPoints($0, addressBase: base.value ?? inherited) } ?? []
+    refuseUselessBase(base, own)
     if profilePlace == nil, ownPlace == nil {
       device.value.refuse("has no points", "points or a profile is expected")
     } else if let own, let profile, own.isEmpty, profile.isEmpty {
@@ -84,6 +87,15 @@ struct DeviceSection {
       report: report, priority: PollingSettings.priority(device),
       limits: RequestLimitSettings.read(device),
       profileLimits: (named ?? nil)?.limits ?? RequestLimitSettings())
+  }
+
+  /// A profile's addresses count as the profile says.
+  private func refuseUselessBase(_ base: Setting<Int64>, _ own: NamedPoints?) {
+    guard let place = base.place, let own, own.allSatisfy(\.settings.address.isAbsent) else {
+      return
+    }
+    place.refuse(
+      "counts no address: none stands here", "leave it out; a profile's count as the profile says")
   }
 
   private func knownBus(_ place: ConfigurationValue, _ buses: BusSection) -> String? {

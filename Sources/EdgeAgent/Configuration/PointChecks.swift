@@ -18,9 +18,10 @@ extension PointSettings {
     let isPlain = refuseMeaningless(for: type)
     let hasUnit = requireUnit(for: type)
     let interval = every.value ?? interval
-    let isConsistent = [fitsOrder(type), fitsBits(type), fitsReport(type, interval)].allSatisfy {
-      $0
-    }
+    let isConsistent = [
+      fitsOrder(type), fitsBits(type), fitsReport(type, interval), fitsStates(type),
+      fitsRange(type),
+    ].allSatisfy { $0 }
     let special = specialPatterns(of: type)
     guard let start = address.value, fits(start, type), isPlain, hasUnit, isConsistent,
       let special

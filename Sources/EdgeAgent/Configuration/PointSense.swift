@@ -37,9 +37,12 @@ extension PointSettings {
   private func refuse(
     _ settings: [(key: String, place: ConfigurationValue?)], for kind: String
   ) -> Bool {
-    for case (let key, let place?) in settings {
-      ownPlace(place, self.type.place, enumeration.place, address.place).refuse(
-        "\(key) means nothing for \(kind)", "leave it out")
+    for case (let key, let settingPlace?) in settings {
+      let isOwn = settingPlace.file == place.file
+      ownPlace(settingPlace, self.type.place, enumeration.place, address.place).refuse(
+        "\(key)\(isOwn ? "" : ", which the profile gives it,") means nothing for \(kind)",
+        isOwn
+          ? "leave it out" : "a point of another name is expected: this one has the profile's keys")
     }
     return settings.allSatisfy { $0.place == nil }
   }
@@ -70,6 +73,50 @@ extension PointSettings {
     return false
   }
 
+  /// A state that the registers can't hold is a slip, or meant for another type.
+  func fitsStates(_ type: RegisterType) -> Bool {
+    guard let states = enumeration.value, let statesPlace = enumeration.place,
+      !type.isFloat, let limits = type.limits(ofBits: bits.value),
+      let stray = states.keys.sorted().first(where: { !limits.contains(Double($0)) })
+    else { return true }
+    ownPlace(statesPlace, bits.place, self.type.place).refuse(
+      "\(stray) is none of its numbers", "\(words(of: limits, type)) are expected")
+    return false
+  }
+
+  /// A range that no reading can lie in makes every reading bad.
+  func fitsRange(_ type: RegisterType) -> Bool {
+    guard let wanted = range.value, let rangePlace = range.place,
+      let limits = type.limits(ofBits: bits.value), enumeration.isAbsent
+    else { return true }
+    let factor = scale.value?.approximate ?? 1
+    let shift = offset.value?.approximate ?? 0
+    let ends = [(wanted.lower - shift) / factor, (wanted.upper - shift) / factor].sorted()
+    // Rounded to the lenient side: the limits are exact in decimal, their doubles are not.
+    let slack = max(1, ends[0].magnitude, ends[1].magnitude) * 1e-9
+    var (lowest, highest) = (max(ends[0] - slack, limits.lowerBound), ends[1] + slack)
+    highest = min(highest, limits.upperBound)
+    if !type.isFloat { (lowest, highest) = (lowest.rounded(.up), highest.rounded(.down)) }
+    guard lowest > highest else { return true }
+    let isPlain = factor == 1 && shift == 0
+    ownPlace(rangePlace, bits.place, self.type.place, scale.place, offset.place).refuse(
+      "no reading can lie in it: \(words(of: limits, type)) are read"
+        + (isPlain ? "" : ", before scale and offset"), "a range of the readings is expected")
+    return false
+  }
+
+  private func words(of limits: ClosedRange<Double>, _ type: RegisterType) -> String {
+    let kind = bits.value.map { "\($0.count) bits of " } ?? ""
+    let numbers = type.isFloat ? "numbers" : "whole numbers"
+    return "\(numbers) of \(kind)\(Self.name(of: type)) (\(text(of: limits.lowerBound))…"
+      + "\(text(of: limits.upperBound)))"
+  }
+
+  /// Without the fraction that no limit has.
+  private func text(of limit: Double) -> String {
+    Int64(exactly: limit).map(String.init) ?? limit.description
+  }
+
   /// A point's own rule that would never hold anything back is a mistake; a device's is for all its
   /// points.
   func fitsReport(_ type: RegisterType, _ interval: Int64) -> Bool {
@@ -80,12 +127,12 @@ extension PointSettings {
         "deadband means nothing for what is no number", "leave it out: every change is reported")
       return false
     }
-    guard rule.atLeastMilliseconds <= interval else { return true }
+    guard rule.atLeastMilliseconds < 2 * interval else { return true }
     place.refuse(
       "is reported at every reading: at-least is "
         + "\(durationText(milliseconds: rule.atLeastMilliseconds)), every "
         + durationText(milliseconds: interval),
-      "at-least longer than every is expected")
+      "at-least of twice every or more is expected")
     return false
   }
 

@@ -2,6 +2,8 @@ internal import ConfigurationFile
 
 /// What a profile says of a kind of device.
 struct DeviceProfile {
+  /// What its first address is, 0 or 1; whoever adds to it copies from the same manual.
+  var addressBase: Int64
   var points: NamedPoints
   var limits: RequestLimitSettings
   var pacing: PacingSettings
@@ -46,7 +48,9 @@ final class ProfileLibrary {
     let limits = RequestLimitSettings.read(file)
     let pacing = PacingSettings.read(file)
     let points = section.flatMap { readPoints($0, addressBase: base ?? 0) }
-    return points.map { DeviceProfile(points: $0, limits: limits, pacing: pacing) }
+    return points.map {
+      DeviceProfile(addressBase: base ?? 0, points: $0, limits: limits, pacing: pacing)
+    }
   }
 
   /// Two names with a slash between; anything else could leave the directory.

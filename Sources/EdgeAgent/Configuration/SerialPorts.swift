@@ -1,12 +1,13 @@
 internal import ConfigurationFile
 internal import Drivers
+internal import Glibc
 
 /// The serial ports that buses may name, and the bus that has each.
 struct SerialPorts {
   /// `nil` while the board is not known, because it was refused.
   private let board: BoardDescription?
   private let boardName: String
-  /// Names of buses by path.
+  /// Names of buses by what their port's path leads to.
   private var taken: [String: String] = [:]
 
   /// The ports of a gateway's board.
@@ -29,10 +30,12 @@ struct SerialPorts {
     let direction = RS485Direction.read(line)
     let echoes = line.take("echo").map { $0.boolean() } ?? false
     if let path, let port {
-      if let other = taken[path] {
-        port.refuse("\(path) is the port of \(other)", "one bus a port is expected")
+      let terminal = Self.terminal(at: path)
+      if let other = taken[terminal] {
+        let name = terminal == path ? path : "\(path) leads to \(terminal), which"
+        port.refuse("\(name) is the port of \(other)", "one bus a port is expected")
       }
-      taken[path] = taken[path] ?? bus
+      taken[terminal] = taken[terminal] ?? bus
     }
     guard let path, let baud, let parity, let stopBits, let dataBits, let direction, let echoes
     else { return nil }
@@ -50,6 +53,14 @@ struct SerialPorts {
     if let path = board.serialPorts[name] { return path.isEmpty ? nil : path }
     port.refuse("the board \(boardName) has no port \(name)", hint(for: name, board))
     return nil
+  }
+
+  /// Where links lead: a port has several names in `/dev/serial`. What is not plugged in goes by
+  /// its name.
+  private static func terminal(at path: String) -> String {
+    guard let found = realpath(path, nil) else { return path }
+    defer { free(found) }
+    return String(cString: found)
   }
 
   private func hint(for name: String, _ board: BoardDescription) -> String {

@@ -9,16 +9,23 @@ struct ReportFilter: Sendable {
     var time: Int64
   }
 
+  private struct Point: Sendable {
+    var rule: ReportRule
+    var every: Int64
+  }
+
   /// By the point's index; `nil` for a point whose every reading is reported.
-  private let rules: [ReportRule?]
+  private let points: [Point?]
   /// What was reported of each point last.
   private var reports: [Report?]
 
   /// `nil` for a device none of whose points has a rule.
   init?(_ device: ModbusDevice) {
-    rules = device.points.map(\.description.report)
-    guard rules.contains(where: { $0 != nil }) else { return nil }
-    reports = Array(repeating: nil, count: rules.count)
+    points = device.points.map { point in
+      point.description.report.map { Point(rule: $0, every: point.everyMilliseconds) }
+    }
+    guard points.contains(where: { $0 != nil }) else { return nil }
+    reports = Array(repeating: nil, count: points.count)
   }
 
   /// What is to be reported of a sample; `nil` if nothing is.
@@ -30,9 +37,11 @@ struct ReportFilter: Sendable {
   }
 
   private mutating func isNews(_ entry: PointOutcome, at time: Int64) -> Bool {
-    guard rules.indices.contains(entry.point), let rule = rules[entry.point] else { return true }
-    if let last = reports[entry.point], time - last.time < rule.atLeastMilliseconds,
-      !rule.isNews(entry.outcome, after: last.outcome)
+    guard points.indices.contains(entry.point), let point = points[entry.point] else { return true }
+    // The next reading would be a sign of life too late.
+    if let last = reports[entry.point],
+      time + point.every - last.time <= point.rule.atLeastMilliseconds,
+      !point.rule.isNews(entry.outcome, after: last.outcome)
     {
       return false
     }

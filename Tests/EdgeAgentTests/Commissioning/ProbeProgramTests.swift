@@ -149,6 +149,20 @@ struct ProbeProgramTests {
     #expect(scan.output.contains(#/\n5 +fan +holding 0 is 001A +\d/#), "\(scan.output)")
     #expect(scan.output.hasSuffix("\nline: of 8 units 1 answers\n"))
 
+    for (numbers, wrong) in [
+      (#""units":[5],"timeout":-1"#, "timeout: 10 to 60000 ms is expected, not -1"),
+      (#""units":[5],"timeout":60001"#, "timeout: "), (#""units":[5],"timeout":1.5"#, "timeout: "),
+      (#""units":[]"#, "units: one at least is expected"),
+      (#""units":[5,0]"#, "units[1]: one of 1…247, each once, is expected"),
+      (#""units":["5"]"#, "units[0]: "), (#""units":[5,5]"#, "units[1]: "),
+    ] {
+      let client = try RawClient(directory.file("control.sock"))
+      client.send(#"{"v":1,"command":"scan","bus":"line",\#(numbers)}"# + "\n")
+      let answer = try client.receiveAll()
+      #expect(
+        answer.hasPrefix(#"{"v":1,"error":"malformed-request","text":"\#(wrong)"#), "\(answer)")
+    }
+
     // A technician asks device by device: one errand that is done makes room for the next.
     for number in 1...9 {
       let again = try run("probe", "gas")
@@ -190,7 +204,7 @@ struct ProbeProgramTests {
     #expect(units.map { $0["unit"] as? Int } == [5])
     let none = try run("scan", "line", "--units", "9", "--timeout", "50")
     #expect(none.status == 1)
-    #expect(none.output == "line: of 1 units 0 answer\n")
+    #expect(none.output == "line: of 1 unit 0 answer\n")
     try simulator.stop()
     let gone = try run("scan", "line", "--units", "5")
     #expect(gone.status == 1)
@@ -219,7 +233,8 @@ struct ProbeProgramTests {
     try write(right.replacingOccurrences(of: "  gas:", with: "  dust:"), to: path)
     let unknown = try run("probe", "dust")
     #expect(unknown.status == 69)
-    #expect(unknown.errors.contains("unknown-name: the agent has no device dust"), "\(unknown)")
+    #expect(unknown.errors.contains("unknown-name: the agent has no device dust; a change"))
+    #expect(unknown.errors.contains("counts once reloaded"), "\(unknown)")
     #expect(try agent.stop() == 0)
     try simulator.stop()
   }
@@ -233,6 +248,18 @@ struct ProbeProgramTests {
     #expect(bus.status == 64)
     #expect(bus.errors.contains("has no bus lime; did you mean line?"), "\(bus.errors)")
     #expect(try run("scan", "line", "--units", "0-3").status == 64)
+    let far = try run("probe", "nobody-knows-this")
+    #expect(far.errors.contains("; known there: gas, fan, dead\n"), "\(far.errors)")
+    for command in ["check", "probe", "scan line", "status"] {
+      let full = try ChildProcess.run(
+        "/bin/sh",
+        [
+          "-c", "exec \(Programs.agent) \(command) -c \(directory.file("agent.yaml")) >/dev/full",
+        ],
+        environment: environment)
+      // Nobody runs whom status could ask.
+      #expect(full.status == (command == "status" ? 69 : 74), "\(command): \(full)")
+    }
     try write("gateway: 7\n", to: directory.file("agent.yaml"))
     #expect(try run("probe").status == 78)
     #expect(try run("scan", "line").status == 78)

@@ -1,7 +1,7 @@
-import Drivers
 import Telemetry
 import Testing
 
+@testable import Drivers
 @testable import EdgeAgent
 
 @Suite("What probe and scan print")
@@ -54,6 +54,8 @@ struct ReportTests {
     bits.points[0].registers = [1]
     bits.points[0].value = .bool(true)
     bits.points[1].raw = .string("18446744073709551615")
+    bits.points[2].value = .number("3")
+    bits.points[2].meaning = "运行"
     bits.transactions = []
     #expect(try ProbeReport(fields { bits.writeMembers(into: &$0) }) == bits)
   }
@@ -80,6 +82,29 @@ struct ReportTests {
         "4 points: 1 good, 3 bad",
       ])
     #expect(!report.isGood)
+  }
+
+  @Test("A state stands with its name, for the eye and for a program, on the sheet too")
+  func states() throws {
+    let pump = ModbusPoint(
+      description: PointDescription(name: "pump", type: "uint16", enumeration: [3: "运行"]),
+      table: .holding, address: 0, type: .uint16, everyMilliseconds: 1000)
+    let bus = ModbusBusDefinition(
+      name: "line-1", endpoint: .tcp(host: "h", port: 1), timeoutMilliseconds: 500,
+      devices: [ModbusDevice(name: "fan", unit: 3, points: [pump])])
+    var probe = BusProbe(bus, devices: ["fan"], isTraced: false)
+    let next = probe.next()
+    probe.take(
+      VisitOutcome(result: .success(.values([3])), microseconds: 1), of: try #require(next))
+    let report = ProbeReport([(bus, probe)])
+    #expect(report.lines.contains { $0.contains(" 0003  3 运行 ") }, "\(report.lines)")
+    let fields = try fields { report.writeMembers(into: &$0) }
+    #expect(try fields.objects("points").first?.string("means") == "运行")
+    let gateway = GatewayConfiguration(
+      id: "gw-1", mine: "0520", region: "520201", name: nil, mode: .producing, board: "generic")
+    let sheet = AcceptanceSheet(
+      gateway: gateway, time: 0, process: nil, probe: report, deliveries: nil)
+    #expect(sheet.lines.contains { $0.contains(" 0003  3 运行 ") }, "\(sheet.lines)")
   }
 
   @Test("A scan's report reads back what it wrote, and names what is damaged")

@@ -95,6 +95,8 @@ struct BusMannersTests {
       "bus plc-1: tcp 10.20.0.5:502, timeout 1 s, connect-timeout 500 ms, idle-timeout 5 min, "
         + "keep-alive 10 s, 0 devices",
       "bus plc-2: tcp 10.20.0.5:502, timeout 1 s, close-after-cycle, 0 devices",
+      "  shares its station with plc-1, a connection each at the same time: one that takes fewer "
+        + "drops the older or refuses the newer",
     ] {
       #expect(text.contains(line + "\n"), "\(line)\n\(text)")
     }

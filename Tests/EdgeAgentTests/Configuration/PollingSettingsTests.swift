@@ -1,5 +1,7 @@
 import ConfigurationFile
 import Drivers
+import Foundation
+import TestSupport
 import Testing
 
 @testable import EdgeAgent
@@ -62,6 +64,48 @@ struct PollingSettingsTests {
   }
 }
 
+@Suite("Addresses as a profile's manual prints them")
+struct AddressBaseTests {
+  @Test(
+    "Own points count as the profile does, unless the device says otherwise",
+    arguments: [
+      // The profile's base, the device's, and where p and q then stand on the wire.
+      ("1", nil, [13, 20]), ("0", nil, [14, 21]), ("1", "0", [14, 21]), ("0", "1", [13, 20]),
+      ("1", "1", [13, 20]),
+    ])
+  func bases(profile: String, device: String?, addresses: [UInt16]) throws {
+    let boards = try TemporaryDirectory()
+    try FileManager.default.createDirectory(
+      atPath: boards.path + "/devices/acme", withIntermediateDirectories: true)
+    try write(
+      """
+      address-base: \(profile)
+      points:
+        p: { input: 7, type: uint16, unit: V }
+        kept: { input: 9, type: uint16, unit: V }
+
+      """, to: boards.path + "/devices/acme/e.yaml")
+    let text = """
+      gateway: { id: gw-1, mine: 0520, region: 520201 }
+      uplinks: { province: { url: mqtt://broker.example } }
+      buses: { station: { tcp: { host: 10.20.0.5 } } }
+      devices:
+        d:
+          bus: station
+          unit: 1
+          profile: acme/e\(device.map { "\n    address-base: \($0)" } ?? "")
+          points: { p: { input: 14 }, q: { input: 21, type: uint16, unit: V } }
+      """
+    let points = try AgentConfiguration.load(
+      Array(text.utf8), file: "FILE", boards: BoardDirectories([boards.path])
+    ).buses[0].devices[0].points
+    let byName = Dictionary(uniqueKeysWithValues: points.map { ($0.description.name, $0.address) })
+    #expect([byName["p"], byName["q"]] == addresses)
+    // What stands in the profile counts as the profile says.
+    #expect(byName["kept"] == (profile == "1" ? 8 : 9))
+  }
+}
+
 @Suite("What check says of a bus that is full")
 struct BusForecastTests {
   private func text(_ devices: String, timeout: String = "1s") throws -> String {
@@ -96,6 +140,35 @@ struct BusForecastTests {
     #expect(text.contains("when a device dies, up to 604 ms once"))
     #expect(text.contains("when all die, up to 2474 ms once"))
     #expect(!text.contains("WARNING"))
+  }
+
+  @Test("A station that needs long to be ready, and is left after each cycle, is warned of")
+  func warnsOfOpening() throws {
+    func text(_ manners: String, every: String) throws -> String {
+      AgentPlan(
+        try Fixtures.load(
+          text: """
+            gateway: { id: gw-1, mine: "0520", region: "520201" }
+            uplinks: { province: { url: mqtt://broker.example } }
+            buses: { station: { tcp: { host: 10.0.0.1 }, \(manners) } }
+            devices:
+              d: { bus: station, unit: 1, every: \(every), points: { p: { coil: 0 } } }
+            """)
+      ).text
+    }
+    let closing = try text("close-after-cycle: true, pause-after-connect: 3s", every: "1s")
+    for line in [
+      "  1 request, about 3010 ms of bus time a cycle (301 % load)\n",
+      "  3000 ms of it from opening the connection to the first request: it is given back after "
+        + "each cycle\n",
+      "  WARNING: the bus can't keep this plan: its requests, and pause-after-connect before them, "
+        + "take 3010 ms of each second (301 % load); about 67 % of the readings will be bus-closed "
+        + "or not-read; periods 3.1 times as long would do, or a connection that stays open\n",
+    ] { #expect(closing.contains(line), "\(closing)") }
+    let idle = try text("idle-timeout: 1s, pause-after-connect: 10s", every: "5s")
+    #expect(idle.contains("(200 % load); about 50 % of the readings will be bus-closed or not"))
+    let open = try text("idle-timeout: 5s, pause-after-connect: 10s", every: "5s")
+    #expect(!open.contains("pause-after-connect before"), "\(open)")
   }
 
   @Test("A plan that can't be kept is a warning with its numbers, and says who loses")

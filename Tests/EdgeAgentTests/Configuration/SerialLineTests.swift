@@ -1,5 +1,8 @@
 import ConfigurationFile
 import Drivers
+import Glibc
+import LinuxSystem
+import TestSupport
 import Testing
 
 @testable import EdgeAgent
@@ -37,6 +40,34 @@ struct SerialLineTests {
         "bus line-1: rtu /dev/serial/by-path/platform-1.serial, 9600 Bd, 8 data bits, "
           + "even parity, 1 stop bit, timeout 500 ms, 1 device"))
     #expect(text.contains("1 request, about 36 ms of bus time a cycle (4 % load)"))
+  }
+
+  @Test("Two names of one port are one port, and what is not plugged in goes by its name")
+  func links() throws {
+    let directory = try TemporaryDirectory()
+    let terminal = try PseudoTerminal()
+    let link = directory.file("meters")
+    #expect(symlink(terminal.path, link) == 0)
+    func lines(_ first: String, _ second: String) -> [String] {
+      Fixtures.lines { () throws(ConfigurationProblems) in
+        try Fixtures.load(
+          text: """
+            gateway: { id: gw-1, mine: 0520, region: 520201 }
+            uplinks: { province: { url: mqtt://broker.example } }
+            buses:
+              a: { rtu: { port: \(first), baud: 9600 } }
+              b: { rtu: { port: \(second), baud: 9600 } }
+            """)
+      }
+    }
+    #expect(
+      lines(terminal.path, link) == [
+        "FILE:5:21: buses.b.rtu.port: \(link) leads to \(terminal.path), which is the port of a; "
+          + "one bus a port is expected"
+      ])
+    #expect(lines(link, terminal.path).count == 1)
+    #expect(lines(directory.file("x"), directory.file("y")) == [])
+    #expect(lines(directory.file("x"), directory.file("x")).count == 1)
   }
 
   @Test("A port of a board that is refused itself is not blamed")

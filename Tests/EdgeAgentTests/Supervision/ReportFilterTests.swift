@@ -48,6 +48,15 @@ struct ReportFilterTests {
     #expect(reported == [0, 3000, 13_000])
   }
 
+  @Test("A sign of life comes at the latest when it is due, not a reading after that")
+  func signOfLife() throws {
+    var filter = try filter([ReportRule(deadband: 1, atLeastMilliseconds: 4_500)])
+    let reported = (0...12).map { Int64($0) * 1000 }.filter {
+      filter.news(in: sample([.good(.uint(7))], at: $0)) != nil
+    }
+    #expect(reported == [0, 4_000, 8_000, 12_000])
+  }
+
   @Test("Points with and without a rule keep their own ways in one sample")
   func mixed() throws {
     var filter = try filter([rule, nil, rule])

@@ -18,6 +18,13 @@ final class OutputLines {
     if waiting.count >= Self.flushBytes { flush() }
   }
 
+  /// Writes lines. Ends the program with exit 74 where they can't be written.
+  static func write(_ lines: [String]) {
+    let output = OutputLines()
+    for line in lines { output.add(Array(line.utf8)) }
+    output.flush()
+  }
+
   /// Writes what waits.
   func flush() {
     var written = 0
