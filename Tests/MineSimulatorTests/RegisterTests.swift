@@ -40,7 +40,7 @@ struct RegisterTests {
   @Test("Registers of every type and order read back as the value", arguments: ByteOrder.allCases)
   func roundTrip(order: ByteOrder) {
     var generator = SeededGenerator(seed: 11)
-    for type in RegisterType.allCases where type != .bool {
+    for type in RegisterType.allCases where type != .bool && type != .string {
       for _ in 0..<300 {
         let level = Double.random(in: -1e6...1e6, using: &generator)
         let reading = Reading(level: level, type: type, order: order, scale: nil)
@@ -55,6 +55,9 @@ struct RegisterTests {
           case .uint16, .uint32, .uint64: .uint(pattern)
           case .float32: .float32(Float(bitPattern: UInt32(pattern)))
           case .float64: .float64(Double(bitPattern: pattern))
+          case .bcd16, .bcd32, .bcd64:
+            UInt64(String(pattern, radix: 16)).map(Value.uint) ?? .bool(false)
+          case .string: .text("")
           }
         #expect(reading.value == expected, "\(type) \(level)")
       }
@@ -70,6 +73,29 @@ struct RegisterTests {
     let negative = Reading(level: -4.04, type: .int16, order: .abcd, scale: tenth)
     #expect(negative.words == [UInt16(bitPattern: -40)])
     #expect(negative.value.description == "-4")
+  }
+
+  @Test("A text stands two characters a register, as far as there is room")
+  func texts() {
+    let reading = { (text: String, order: ByteOrder) in
+      Reading(text: text, registers: 2, order: order)
+    }
+    #expect(reading("V2", .abcd).words == [0x5632, 0])
+    #expect(reading("V2.1", .badc).words == [0x3256, 0x312E])
+    // Three bytes a character: the second has no room.
+    #expect(reading("风机", .abcd) == Reading(value: .text("风"), words: [0xE9A3, 0x8E00]))
+  }
+
+  @Test("Decimal digits stand in four bits each, held to as many as there are")
+  func digits() {
+    let reading = { (level: Double) in
+      Reading(level: level, type: .bcd16, order: .abcd, scale: nil)
+    }
+    #expect(reading(1234) == Reading(value: .uint(1234), words: [0x1234]))
+    #expect(reading(10_000) == Reading(value: .uint(9999), words: [0x9999]))
+    let tenth = DecimalNumber(mantissa: 1, decimals: 1)
+    let scaled = Reading(level: 12.3, type: .bcd32, order: .cdab, scale: tenth)
+    #expect(scaled == Reading(value: .decimal(mantissa: 123, decimals: 1), words: [0x0123, 0]))
   }
 
   @Test("A level beyond a type's limits is held there")

@@ -127,6 +127,34 @@ struct ScenarioTests {
     #expect(scenario.devices.map(\.station) == [0, 0, 0, 0])
   }
 
+  @Test("Digits, texts and states are played, and the agent is told of them")
+  func otherTypes() throws {
+    let text = """
+      stations:
+        a: { port: 15021 }
+      devices:
+        d:
+          station: a
+          unit: 3
+          points:
+            meter: { holding: 0, type: bcd32, signal: { constant: 1234 } }
+            version: { holding: 2, type: string, length: 3, text: V2.1 }
+            pump: { holding: 5, type: uint16, enum: { 1: 运行, 0: stopped }, signal: { constant: 1 } }
+      """
+    let scenario = try Scenario.decode(Array(text.utf8), file: "s.yaml")
+    let device = scenario.devices[0]
+    let slave = Slave(device: 0, name: "d", points: device.points, seed: 1)
+    let answer = try slave.answer(pdu: [3, 0, 0, 0, 6], at: 0)
+    #expect(answer.pdu == [3, 12, 0, 0, 0x12, 0x34, 0x56, 0x32, 0x2E, 0x31, 0, 0, 0, 1])
+    #expect(answer.values.map(\.value) == [.uint(1234), .text("V2.1"), .uint(1)])
+    let configuration = scenario.agentConfiguration()
+    for line in [
+      #"meter: { holding: 0, type: bcd32, order: ABCD, unit: "none" }"#,
+      "version: { holding: 2, type: string, length: 3 }",
+      #"pump: { holding: 5, type: uint16, enum: { 0: "stopped", 1: "运行" } }"#,
+    ] { #expect(configuration.contains("      \(line)\n"), "\(configuration)") }
+  }
+
   static let mistakes: [(old: String, new: String, problem: String)] = [
     ("unit: 3", "unit: 248", "4:26: devices.d.unit: 248 is outside 1…247"),
     ("station: a", "station: b", #"4:17: devices.d.station: "b" is not a station; "#),
@@ -141,6 +169,10 @@ struct ScenarioTests {
     ("input: 0", "input: 65535, repeat: 2", "v-2 ends beyond address 65535"),
     ("int16", "float32, scale: 0.1", "a scale on float32"),
     ("int16", "int16, scale: 0", "scale: is no scale"),
+    ("int16", "string, text: V2, length: 0", "length: 0 is outside 1…64"),
+    ("int16", "string, text: V2.10, length: 2", "text: has 5 bytes; at most 4 fit"),
+    ("int16", "string, length: 2", "text: is missing; what it holds"),
+    ("int16", "float32, enum: { 0: a }", "states on what is no plain integer"),
     ("int16", "int16, unit: kg", #""kg" is not a unit"#),
     ("int16", "int16, range: [4, 0]", "range: 4 is above 0; the lower limit comes first"),
     ("constant: 1", "constant: much", #"signal.constant: "much" is not a plain number"#),

@@ -40,7 +40,11 @@ struct BusForecast {
     }
     // Rounded first: a sum of tenths may lie a hair beside a whole.
     let percent = Self.percent(plan.load)
-    if percent > 100 {
+    if let every = plan.shortestEveryMilliseconds, plan.reopeningMilliseconds > 0,
+      plan.cycleMilliseconds > every
+    {
+      warnings.append(lateOpening(every))
+    } else if percent > 100 {
       warnings.append(overload(percent))
     } else if Self.percent(plan.loadWithOneDead) > 100 {
       warnings.append(
@@ -54,27 +58,36 @@ struct BusForecast {
   /// A file with one wrong speed has as many as it has requests.
   private static let namedRequests = 3
 
+  /// Safety points are no better off: the connection is made before anything is asked.
+  private func lateOpening(_ every: Int64) -> String {
+    let cycle = plan.cycleMilliseconds
+    // What comes due while the bus waits to be ready finds it closed, and the first request after
+    // that is the next that is due.
+    let passed = Int(cycle / every)
+    let lost = Self.share(passed, of: passed + 1)
+    return
+      "the bus can't keep this plan: a cycle takes \(cycle) ms with pause-after-connect and is "
+      + "due every \(AgentPlan.duration(every)); about \(lost) "
+      + "% of the readings will be bus-closed; periods of \(cycle) ms or more would do, or a "
+      + "connection that stays open"
+  }
+
   private func overload(_ percent: Int) -> String {
     let safety = Self.percent(plan.safetyLoad)
     let others = percent - safety
-    let reopens = plan.reopeningMilliseconds > 0
-    // A cycle that passes while the bus waits to be ready finds it closed.
-    let bad = reopens ? "bus-closed or not-read" : "not-read"
     let lost: String =
       if safety == 0 {
-        "about \(Self.share(percent - 100, of: percent)) % of the readings will be \(bad)"
+        "about \(Self.share(percent - 100, of: percent)) % of the readings will be not-read"
       } else if safety <= 100 {
         "safety points (\(safety) %) are kept, of the others about "
-          + "\(Self.share(percent - 100, of: others)) % will be \(bad)"
+          + "\(Self.share(percent - 100, of: others)) % will be not-read"
       } else {
         "the safety points alone are \(safety) %, about "
-          + "\(Self.share(safety - 100, of: safety)) % of them will be \(bad)"
+          + "\(Self.share(safety - 100, of: safety)) % of them will be not-read"
       }
     let tenths = (percent + 9) / 10
-    let work = reopens ? "its requests, and pause-after-connect before them," : "its requests"
-    return "the bus can't keep this plan: \(work) take \(percent * 10) ms of each second "
+    return "the bus can't keep this plan: its requests take \(percent * 10) ms of each second "
       + "(\(percent) % load); \(lost); periods \(tenths / 10).\(tenths % 10) times as long would do"
-      + (reopens ? ", or a connection that stays open" : "")
   }
 
   /// What a line about one request ends with.

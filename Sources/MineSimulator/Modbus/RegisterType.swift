@@ -13,20 +13,24 @@ enum RegisterType: String, Sendable, Hashable, CaseIterable {
   case bool
   case int16, uint16, int32, uint32, int64, uint64
   case float32, float64
+  /// A decimal digit in each four bits.
+  case bcd16, bcd32, bcd64
+  /// Characters, two a register; a point says how many registers it has.
+  case string
 
-  /// How many addresses the value takes.
+  /// How many addresses the value takes; of a string each two characters.
   var addressCount: Int {
     switch self {
-    case .bool, .int16, .uint16: 1
-    case .int32, .uint32, .float32: 2
-    case .int64, .uint64, .float64: 4
+    case .bool, .int16, .uint16, .bcd16, .string: 1
+    case .int32, .uint32, .float32, .bcd32: 2
+    case .int64, .uint64, .float64, .bcd64: 4
     }
   }
 
   var isInteger: Bool {
     switch self {
-    case .int16, .uint16, .int32, .uint32, .int64, .uint64: true
-    case .bool, .float32, .float64: false
+    case .int16, .uint16, .int32, .uint32, .int64, .uint64, .bcd16, .bcd32, .bcd64: true
+    case .bool, .float32, .float64, .string: false
     }
   }
 }
@@ -79,7 +83,43 @@ extension Reading {
     case .uint32: self.init(UInt32(nearest: level, scale), order, scale)
     case .int64: self.init(Int64(nearest: level, scale), order, scale)
     case .uint64: self.init(UInt64(nearest: level, scale), order, scale)
+    case .bcd16: self.init(digitsOf: UInt16(nearest: level, scale), order, scale)
+    case .bcd32: self.init(digitsOf: UInt32(nearest: level, scale), order, scale)
+    case .bcd64: self.init(digitsOf: UInt64(nearest: level, scale), order, scale)
+    case .string: self.init(text: "", registers: 1, order: order)
     }
+  }
+
+  /// Lays a text down, its end filled with zero bytes; characters that have no room are missing.
+  init(text: String, registers: Int, order: ByteOrder) {
+    var room = 2 * registers
+    let fitting = text.prefix { character in
+      room -= character.utf8.count
+      return room >= 0
+    }
+    var bytes = Array(fitting.utf8)
+    bytes += [UInt8](repeating: 0, count: 2 * registers - bytes.count)
+    let swapsBytes = order == .badc || order == .dcba
+    let words = (0..<registers).map { index in
+      let word = UInt16(bytes[2 * index]) << 8 | UInt16(bytes[2 * index + 1])
+      return swapsBytes ? word.byteSwapped : word
+    }
+    self.init(value: .text(String(fitting)), words: words)
+  }
+
+  /// The same number in decimal digits, as many as there is room for.
+  private init<Number: FixedWidthInteger & UnsignedInteger>(
+    digitsOf number: Number, _ order: ByteOrder, _ scale: DecimalNumber?
+  ) {
+    let places = Number.bitWidth / 4
+    var rest = min(UInt64(number), (0..<places).reduce(1) { power, _ in power * 10 } - 1)
+    self.init(Number(rest), order, scale)
+    var pattern: Number = 0
+    for place in 0..<places {
+      pattern |= Number(rest % 10) << Number(4 * place)
+      rest /= 10
+    }
+    words = pattern.registers(order)
   }
 
   private init<Number: FixedWidthInteger>(

@@ -10,10 +10,22 @@ struct SimulatedPoint: Sendable, Hashable {
   var order: ByteOrder
   /// Measured value = register × scale; only for integers of up to 32 bits.
   var scale: DecimalNumber?
+  /// What it measures; without meaning for a text.
   var signal: Signal
+  /// What a string holds.
+  var text: SimulatedText?
+
+  /// How many addresses it takes.
+  var addressCount: Int { text?.registers ?? type.addressCount }
 
   /// The addresses it takes, which may end beyond the table only in a scenario that was refused.
-  var addresses: Range<Int> { Int(address)..<Int(address) + type.addressCount }
+  var addresses: Range<Int> { Int(address)..<Int(address) + addressCount }
+}
+
+/// A text and the registers that it has room in.
+struct SimulatedText: Sendable, Hashable {
+  var text: String
+  var registers: Int
 }
 
 /// What a point measured; `point` is its index in its device.
@@ -76,6 +88,9 @@ struct Slave: Sendable {
   /// What a point measures at a moment.
   func reading(of index: Int, at milliseconds: Int64) -> Reading {
     let point = points[index]
+    if let text = point.text {
+      return Reading(text: text.text, registers: text.registers, order: point.order)
+    }
     let level = point.signal.value(at: milliseconds, noise: noise[index])
     return Reading(level: level, type: point.type, order: point.order, scale: point.scale)
   }

@@ -40,12 +40,18 @@ extension Scenario {
   private static func members(_ point: SimulatedPoint, _ notes: PointNotes) -> String {
     var members = ["\(point.table.rawValue): \(point.address)"]
     if point.type != .bool { members.append("type: \(point.type.rawValue)") }
+    if let text = point.text { members.append("length: \(text.registers)") }
     if point.type.addressCount > 1 || point.order != .abcd {
       members.append("order: \(point.order.rawValue)")
     }
     if let scale = point.scale { members.append("scale: \(scale)") }
-    // The agent wants a unit for every number.
-    if let unit = notes.unit ?? (point.type == .bool ? nil : .dimensionless) {
+    if let states = notes.states {
+      let entries = states.sorted { $0.key < $1.key }.map { "\($0.key): \(quoted($0.value))" }
+      members.append("enum: { \(entries.joined(separator: ", ")) }")
+    }
+    // The agent wants a unit for every number that is no state.
+    let isNumber = point.type != .bool && point.type != .string && notes.states == nil
+    if let unit = notes.unit ?? (isNumber ? .dimensionless : nil) {
       members.append("unit: \(quoted(unit.rawValue))")
     }
     if let range = notes.range {

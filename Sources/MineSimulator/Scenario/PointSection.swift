@@ -26,40 +26,50 @@ struct PointSection {
     var notes: PointNotes
     var copies: Copies
     var signal: Signal?
+    var text: SimulatedText?
   }
 
   private mutating func append(_ name: String, _ value: ConfigurationValue) {
     let fields = value.mapping { reader -> Fields in
       let place = Self.place(reader)
+      let type = Self.type(reader, place?.table)
       return Fields(
-        place: place, type: Self.type(reader, place?.table),
+        place: place, type: type,
         order: reader.take("order").flatMap { $0.choice(ByteOrder.self, "an order of bytes") }
           ?? .abcd,
         scale: reader.take("scale").flatMap(Self.scale),
         notes: PointNotes(
           unit: reader.take("unit").flatMap { $0.choice(MeasurementUnit.self, "a unit") },
           range: reader.take("range").flatMap(Self.range),
-          location: reader.take("location").flatMap { $0.text("a place in the mine") }),
+          location: reader.take("location").flatMap { $0.text("a place in the mine") },
+          states: reader.take("enum").flatMap(Self.states)),
         copies: Copies(reader, max: Scenario.pointsMax),
-        signal: reader.require("signal", "a signal").flatMap(SignalSection.read))
+        signal: type == .string
+          ? .constant(0) : reader.require("signal", "a signal").flatMap(SignalSection.read),
+        text: type == .string ? Self.text(reader) : nil)
     }
     guard let fields, let place = fields.place, let type = fields.type,
-      let signal = fields.signal
+      let signal = fields.signal, type != .string || fields.text != nil
     else { return }
+    if fields.notes.states != nil, !type.isInteger || fields.scale != nil {
+      value.refuse("states on what is no plain integer", "an integer without scale has states")
+      return
+    }
     if fields.scale != nil, !type.isInteger || type.addressCount > 2 {
       value.refuse("a scale on \(type.rawValue)", "integers of 16 or 32 bits have scales")
       return
     }
+    let addressCount = fields.text?.registers ?? type.addressCount
     for (index, name) in fields.copies.names(name).enumerated() {
-      let address = Int(place.address) + index * type.addressCount
-      guard address + type.addressCount <= 1 << 16 else {
+      let address = Int(place.address) + index * addressCount
+      guard address + addressCount <= 1 << 16 else {
         value.refuse("\(name) ends beyond address 65535", "the last address on the wire is 65535")
         return
       }
       append(
         SimulatedPoint(
           name: name, table: place.table, address: UInt16(address), type: type,
-          order: fields.order, scale: fields.scale, signal: signal),
+          order: fields.order, scale: fields.scale, signal: signal, text: fields.text),
         fields.notes, value)
     }
   }
@@ -113,6 +123,26 @@ struct PointSection {
       return nil
     }
     return type
+  }
+
+  /// As long as the agent's.
+  private static let registersMax: Int64 = 64
+
+  private static func text(_ reader: MappingReader) -> SimulatedText? {
+    let length = reader.require("length", "how many registers it has")?
+      .integer(in: 1...registersMax)
+    let place = reader.require("text", "what it holds")
+    guard let text = place?.text("what it holds"), let length else { return nil }
+    guard text.utf8.count <= 2 * length else {
+      place?.refuse("has \(text.utf8.count) bytes", "at most \(2 * length) fit")
+      return nil
+    }
+    return SimulatedText(text: text, registers: Int(length))
+  }
+
+  private static func states(_ value: ConfigurationValue) -> [Int64: String]? {
+    value.numberedTexts(
+      1...256, keys: Int64(Int32.min)...Int64(UInt32.max), "a number and what it means")
   }
 
   /// A mantissa and a 32-bit register together stay within 64 bits.

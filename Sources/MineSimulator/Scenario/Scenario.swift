@@ -49,6 +49,8 @@ struct PointNotes: Sendable, Hashable {
   /// Lower and upper limit.
   var range: [DecimalNumber]?
   var location: String?
+  /// What its numbers mean.
+  var states: [Int64: String]?
 }
 
 /// Something that goes wrong for a while.

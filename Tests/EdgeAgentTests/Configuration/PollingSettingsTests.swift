@@ -161,14 +161,16 @@ struct BusForecastTests {
       "  1 request, about 3010 ms of bus time a cycle (301 % load)\n",
       "  3000 ms of it from opening the connection to the first request: it is given back after "
         + "each cycle\n",
-      "  WARNING: the bus can't keep this plan: its requests, and pause-after-connect before them, "
-        + "take 3010 ms of each second (301 % load); about 67 % of the readings will be bus-closed "
-        + "or not-read; periods 3.1 times as long would do, or a connection that stays open\n",
+      "  WARNING: the bus can't keep this plan: a cycle takes 3010 ms with pause-after-connect and "
+        + "is due every 1 s; about 75 % of the readings will be bus-closed; periods of 3010 ms or "
+        + "more would do, or a connection that stays open\n",
     ] { #expect(closing.contains(line), "\(closing)") }
     let idle = try text("idle-timeout: 1s, pause-after-connect: 10s", every: "5s")
-    #expect(idle.contains("(200 % load); about 50 % of the readings will be bus-closed or not"))
+    #expect(idle.contains("10010 ms with pause-after-connect and is due every 5 s; about 67 %"))
+    let enough = try text("close-after-cycle: true, pause-after-connect: 3s", every: "4s")
+    #expect(!enough.contains("WARNING") && enough.contains("3010 ms of bus time"), "\(enough)")
     let open = try text("idle-timeout: 5s, pause-after-connect: 10s", every: "5s")
-    #expect(!open.contains("pause-after-connect before"), "\(open)")
+    #expect(!open.contains("WARNING"), "\(open)")
   }
 
   @Test("A plan that can't be kept is a warning with its numbers, and says who loses")
