@@ -169,7 +169,7 @@ struct SerialServerTests {
     }
     defer { server.stop() }
     let definition = bus(
-      server, timeout: 1000, device("d", unit: 1, points: [point(0, every: 50)]))
+      server, timeout: 5000, device("d", unit: 1, points: [point(0, every: 50)]))
     try await withBus(definition) { bus, sink in
       try await waitUntil("several connections") {
         bus.counters.connects >= 3 && sink.goodValues(of: "d").count >= 8
