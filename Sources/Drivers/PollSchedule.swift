@@ -12,6 +12,8 @@ struct PollSchedule<Job: Sendable>: Sendable {
     let time: Int64
     /// Its earlier cycles that passed meanwhile.
     let missed: MissedCycles
+    /// Whether it is no cycle, but asked for beside them by `recall`.
+    var isRecalled = false
   }
 
   /// How a job that is due stands to the others.
@@ -34,8 +36,12 @@ struct PollSchedule<Job: Sendable>: Sendable {
     fileprivate let isUrgent: Bool
     /// When it is due next.
     fileprivate(set) var next: Int64
+    /// When it is due beside its cycles, once; the end of time if it is not.
+    fileprivate(set) var recalled = Int64.max
     /// When it may be done at the earliest.
     fileprivate var hold = Int64.min
+
+    fileprivate var due: Int64 { min(next, recalled) }
   }
 
   /// How long jobs that are not urgent stand back at most before one of them is done: under the
@@ -49,10 +55,15 @@ struct PollSchedule<Job: Sendable>: Sendable {
 
   /// Adds a job that is due at `first` and then every `every` milliseconds (at least 1). Urgent
   /// ones are taken before those that are not.
-  mutating func add(_ job: Job, every: Int64, first: Int64, isUrgent: Bool = false) {
+  /// - Parameter recalled: When it is due beside its cycles, once.
+  mutating func add(
+    _ job: Job, every: Int64, first: Int64, isUrgent: Bool = false, recalled: Int64 = .max
+  ) {
     precondition(every > 0, "a period of \(every) ms")
     lastID += 1
-    entries.append(Entry(id: lastID, job: job, every: every, isUrgent: isUrgent, next: first))
+    entries.append(
+      Entry(
+        id: lastID, job: job, every: every, isUrgent: isUrgent, next: first, recalled: recalled))
   }
 
   /// Takes the job out for good.
@@ -64,8 +75,14 @@ struct PollSchedule<Job: Sendable>: Sendable {
   /// Makes a job that was taken due again for the same cycle, from `hold` on.
   mutating func putBack(_ due: Due, until hold: Int64 = .min) {
     guard let index = entries.firstIndex(where: { $0.id == due.id }) else { return }
-    entries[index].next = due.time
+    if due.isRecalled { entries[index].recalled = due.time } else { entries[index].next = due.time }
     entries[index].hold = hold
+  }
+
+  /// Makes a job due once more at `time`, if that is before its next cycle. The phase stays.
+  mutating func recall(_ id: Int, at time: Int64) {
+    guard let index = entries.firstIndex(where: { $0.id == id }) else { return }
+    entries[index].recalled = time
   }
 
   /// Gives up the cycles of a job that passed since it was taken, and returns them. The one that
@@ -87,7 +104,7 @@ struct PollSchedule<Job: Sendable>: Sendable {
   func nextTime(_ readiness: (Job) -> Readiness) -> Int64? {
     var earliest: Int64?
     for entry in entries {
-      var time = entry.next
+      var time = entry.due
       if case .from(let start, _) = readiness(entry.job) { time = max(time, start, entry.hold) }
       earliest = min(earliest ?? time, time)
     }
@@ -101,12 +118,12 @@ struct PollSchedule<Job: Sendable>: Sendable {
   mutating func take(at now: Int64, _ readiness: (Job) -> Readiness) -> Due? {
     var urgent: (index: Int, rank: Int64)?
     var ordinary: (index: Int, rank: Int64)?
-    for (index, entry) in entries.enumerated() where entry.next <= now {
+    for (index, entry) in entries.enumerated() where entry.due <= now {
       guard case .from(let start, let isSuspect) = readiness(entry.job) else {
         return take(index, at: now)
       }
       guard max(start, entry.hold) <= now else { continue }
-      let rank = entry.next + (isSuspect ? entry.every : 0)
+      let rank = entry.due + (isSuspect ? entry.every : 0)
       if entry.isUrgent, rank <= now {
         if rank < urgent?.rank ?? .max { urgent = (index, rank) }
       } else if rank < ordinary?.rank ?? .max {
@@ -114,7 +131,7 @@ struct PollSchedule<Job: Sendable>: Sendable {
       }
     }
     guard let ordinary else { return urgent.flatMap { take($0.index, at: now) } }
-    let waitsSince = max(entries[ordinary.index].next, ordinaryTaken)
+    let waitsSince = max(entries[ordinary.index].due, ordinaryTaken)
     if let urgent, now - waitsSince < Self.longestStandBack { return take(urgent.index, at: now) }
     ordinaryTaken = now
     return take(ordinary.index, at: now)
@@ -122,9 +139,15 @@ struct PollSchedule<Job: Sendable>: Sendable {
 
   private mutating func take(_ index: Int, at now: Int64) -> Due {
     let entry = entries[index]
+    entries[index].recalled = .max
+    entries[index].hold = .min
+    guard entry.next <= now else {
+      let none = MissedCycles(first: entry.recalled, every: entry.every, count: 0)
+      return Due(
+        id: entry.id, job: entry.job, time: entry.recalled, missed: none, isRecalled: true)
+    }
     let missed = (now - entry.next) / entry.every
     entries[index].next = entry.next + (missed + 1) * entry.every
-    entries[index].hold = .min
     return Due(
       id: entry.id, job: entry.job, time: entry.next + missed * entry.every,
       missed: MissedCycles(first: entry.next, every: entry.every, count: Int(missed)))

@@ -295,4 +295,30 @@ struct BusStateMachineTests {
     #expect(play.connects.isEmpty)
     #expect(play.reports.isEmpty)
   }
+
+  @Test("A host that speaks something else is a bus that is open, and devices that answer badly")
+  func opensForAnybody() {
+    var play = Play(bus(device("a", unit: 1))) { _, _ in
+      (.failure(.badAnswer(.wrongProtocol(found: 18_477))), 5)
+    }
+    play.connect = { now in now < 2_500 ? (.refused(endpoint: "e"), 1) : (nil, 1) }
+    play.run(until: 20_000)
+    #expect(play.states(of: "station") == ["closed", "open"])
+    #expect(play.reasons(of: "a").last == .badAnswer)
+  }
+
+  @Test("A unit whose answers are all damaged is backed off like a silent one", arguments: [0, 1])
+  func backsOffADamagedUnit(_ kind: Int) {
+    let failure: TransactionError = kind == 0 ? .wrongChecksum : .noise
+    var play = Play(bus(device("bad", unit: 1), device("good", unit: 2))) { request, now in
+      request.unit == 1 && now < 60_000 ? (.failure(failure), 250) : (values(request), 5)
+    }
+    play.run(until: 80_000)
+    #expect(play.reasons(of: "bad").prefix(3) == [.crc, .crc, .crc])
+    let asked = play.asked.filter { $0.unit == 1 && $0.at < 60_000 }
+    #expect(asked.count <= 16, "asked \(asked.count) times in a minute")
+    #expect(play.reasons(of: "bad").suffix(5).allSatisfy { $0 == nil })
+    #expect(play.reasons(of: "good").allSatisfy { $0 == nil })
+    #expect(play.connects == [0])
+  }
 }

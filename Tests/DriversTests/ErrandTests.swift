@@ -168,6 +168,29 @@ struct ErrandTests {
     #expect(done.progress == BusErrand.Progress(done: 38, total: 38))
   }
 
+  @Test("What is damaged is no answer, and a connection that closes says so")
+  func scansWhatIsNone() throws {
+    let errand = BusErrand.scan(BusScan(definition, units: 1...4, isTraced: true))
+    let (done, asked) = run(errand) { request in
+      switch request.unit {
+      case 1: .failure(.timeout(brokeOff: true, heard: .part))
+      case 2: .failure(.timeout(brokeOff: false, heard: .echo))
+      case 3: .failure(.closed(reason: "gone"))
+      default: .failure(.timeout(brokeOff: false))
+      }
+    }
+    let scan = try scan(done)
+    #expect(scan.found.map(\.unit) == [1])
+    #expect(
+      scan.found.first?.answer == .damaged("no answer within 1000 ms, only a part of one"))
+    #expect(scan.found.allSatisfy { !$0.isAnswer })
+    // A lost connection is made again once for each question.
+    #expect(scan.problem == "gone (2 of 7 questions)")
+    #expect(scan.transactions.map(\.unit) == [3, 1, 3])
+    #expect(asked.count == 10)
+    #expect(done.progress == BusErrand.Progress(done: 8, total: 8))
+  }
+
   @Test("A scan keeps the pauses of bus and units, and gives each unit its own time")
   func scansWithManners() throws {
     var slow = device("slow", unit: 2, points: points)

@@ -111,13 +111,13 @@ struct LineMannersTests {
     #expect(try connection.read(request, unit: 3, timeout: enough) == .values([5, 5]))
   }
 
-  @Test("An echo alone is silence")
+  @Test("An echo alone is silence, and known for what it is")
   func echoAlone() throws {
     for echoes in [false, true] {
       let slave = try ScriptedLine { [.send($0.bytes)] }
       defer { slave.stop() }
       var connection = try ModbusRTUConnection.open(line(slave.path, echoes: echoes))
-      #expect(throws: TransactionError.timeout(brokeOff: false)) {
+      #expect(throws: TransactionError.timeout(brokeOff: false, heard: .echo)) {
         try connection.read(request, unit: 3, timeout: soon)
       }
     }
@@ -154,7 +154,7 @@ struct LineMannersTests {
     }
     defer { slave.stop() }
     var connection = try ModbusRTUConnection.open(line(slave.path))
-    #expect(throws: TransactionError.timeout(brokeOff: false)) {
+    #expect(throws: TransactionError.timeout(brokeOff: false, heard: .part)) {
       try connection.read(request, unit: 1, timeout: soon)
     }
     var answer: ReadAnswer?

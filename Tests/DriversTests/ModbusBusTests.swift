@@ -160,10 +160,11 @@ struct ModbusBusTests {
       try await waitUntil("both points have outcomes") {
         sink.goodValues(of: "d").count >= 3 && sink.reasons(of: "d", point: 1).count >= 3
       }
-      #expect(sink.reasons(of: "d").filter { $0 != .notRead }.isEmpty)
+      // A machine that stalls connects when cycles are due already, and misses some.
+      let passing: Set<BadReason> = [.notRead, .busClosed]
+      #expect(passing.isSuperset(of: sink.reasons(of: "d")))
       #expect(
-        sink.reasons(of: "d", point: 1).filter { $0 != .notRead }.allSatisfy { $0 == .exception(2) }
-      )
+        Set(sink.reasons(of: "d", point: 1)).subtracting(passing) == [.exception(2)])
     }
   }
 

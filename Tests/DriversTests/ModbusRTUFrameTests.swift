@@ -69,7 +69,7 @@ struct ModbusRTUReceptionTests {
     let broken = reception(good.dropLast(), piece: piece)
     #expect(broken.answer == nil)
     #expect(!broken.isComplete)
-    #expect(broken.failure == .timeout(brokeOff: false))
+    #expect(broken.failure == .timeout(brokeOff: false, heard: .part))
   }
 
   @Test("Spurious bytes before an answer and behind it do not cost it", arguments: [1, 3, 100])
@@ -85,7 +85,7 @@ struct ModbusRTUReceptionTests {
     #expect(reception(echo + good, piece: piece).answer == .values([7, 8]))
     let alone = reception(echo, piece: piece)
     #expect(alone.isEmpty)
-    #expect(alone.failure == .timeout(brokeOff: false))
+    #expect(alone.failure == .timeout(brokeOff: false, heard: .echo))
   }
 
   @Test("An echo that has an answer's form is not taken for one", arguments: [[], [0], [0xFF, 3]])
@@ -164,7 +164,15 @@ struct ModbusRTUReceptionTests {
     #expect(reception([0] + damaged, piece: piece).failure == .wrongChecksum)
     // The beginning of one that had no room to be whole.
     #expect(reception(noise + damaged.dropLast(), piece: piece).failure == .noise)
-    #expect(reception(Array(noise.dropLast()), piece: piece).failure == .timeout(brokeOff: false))
+    #expect(
+      reception(Array(noise.dropLast()), piece: piece).failure
+        == .timeout(brokeOff: false, heard: .noise))
+    for bytes: [UInt8] in [[3], [3, 3], [3, 0x83], [3, 3, 9, 9]] {
+      #expect(reception(bytes).failure == .timeout(brokeOff: false, heard: .part))
+    }
+    for bytes: [UInt8] in [[0], [3, 4], [4, 3, 4]] {
+      #expect(reception(bytes).failure == .timeout(brokeOff: false, heard: .noise))
+    }
   }
 
   @Test("A late answer of another unit, function or length is passed over and told")

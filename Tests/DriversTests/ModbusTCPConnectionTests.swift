@@ -92,13 +92,28 @@ struct ModbusTCPConnectionTests {
   @Test("A frame that stops short of its length is a time-out that broke off")
   func timesOutOnATruncatedFrame() throws {
     let error = try failure(within: soon) { [.send(Array($0.registers(1).dropLast()))] }
-    #expect(error == .timeout(brokeOff: true))
+    #expect(error == .timeout(brokeOff: true, heard: .part))
   }
 
   @Test("Another protocol's bytes are refused")
   func refusesAnotherProtocol() throws {
     let error = try failure { _ in [.send(Array("HTTP/1.1 400 Bad Request\r\n".utf8))] }
     #expect(error == .badAnswer(.wrongProtocol(found: 0x5450)))
+  }
+
+  @Test("Who speaks first answers badly, with Modbus's requests or without")
+  func refusesAGreeting() async throws {
+    let server = try ScriptedServer.listening(greeting: Array("SSH-2.0-OpenSSH\r\n".utf8)) {
+      [.send($0.registers(1))]
+    }
+    defer { server.stop() }
+    var connection = try ModbusTCPConnection.open(host: "127.0.0.1", port: server.port)
+    try await waitUntil("it was greeted") { server.connections.accepted == 1 }
+    let error = #expect(throws: TransactionError.self) {
+      try connection.read(request, unit: 3, timeout: enough)
+    }
+    #expect(error == .badAnswer(.wrongProtocol(found: 0x482D)))
+    #expect(server.received.isEmpty)
   }
 
   @Test("Dripping bytes don't stretch the time-out")
@@ -110,7 +125,7 @@ struct ModbusTCPConnectionTests {
     defer { server.stop() }
     var connection = try ModbusTCPConnection.open(host: "127.0.0.1", port: server.port)
     let start = ContinuousClock.now
-    #expect(throws: TransactionError.timeout(brokeOff: true)) {
+    #expect(throws: TransactionError.timeout(brokeOff: true, heard: .part)) {
       try connection.read(request, unit: 3, timeout: soon)
     }
     #expect(start.duration(to: .now) < .seconds(3))

@@ -5,8 +5,9 @@ import Testing
 
 @testable import Drivers
 
-/// Against a slave that we did not write, over TCP and on a serial line.
-@Suite("pymodbus' server", .ownThread)
+/// Against a slave that we did not write, over TCP and on a serial line. One after the other: each
+/// case starts two programs in Python, and dozens of those at once keep the cores from all else.
+@Suite("pymodbus' server", .serialized, .ownThread)
 struct PymodbusTests {
   private func definition(
     of slave: PymodbusSlave, over carrier: PymodbusSlave.Carrier, timeout: Int64 = 2000,

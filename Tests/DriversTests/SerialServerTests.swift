@@ -85,7 +85,7 @@ struct SerialServerTests {
     defer { server.stop() }
     var connection = try connect(server)
     let start = ContinuousClock.now
-    #expect(throws: TransactionError.timeout(brokeOff: false)) {
+    #expect(throws: TransactionError.timeout(brokeOff: false, heard: .part)) {
       try connection.read(request, unit: 3, timeout: .milliseconds(700))
     }
     #expect(start.duration(to: .now) < .seconds(2.5), "9 bytes of 300 ms are 2.7 s")
@@ -169,7 +169,7 @@ struct SerialServerTests {
     }
     defer { server.stop() }
     let definition = bus(
-      server, timeout: 1000, device("d", unit: 1, points: [point(0, every: 50)]))
+      server, timeout: 5000, device("d", unit: 1, points: [point(0, every: 50)]))
     try await withBus(definition) { bus, sink in
       try await waitUntil("several connections") {
         bus.counters.connects >= 3 && sink.goodValues(of: "d").count >= 8
@@ -187,7 +187,7 @@ struct SerialServerTests {
     }
     defer { server.stop() }
     var quick = try connect(server)
-    #expect(throws: TransactionError.timeout(brokeOff: false)) {
+    #expect(throws: TransactionError.timeout(brokeOff: false, heard: .part)) {
       try quick.read(request, unit: 3, timeout: .milliseconds(100))
     }
     var slow = try connect(server, baud: 300)

@@ -237,7 +237,7 @@ struct VisitTests {
     defer { server.stop() }
     try server.listen()
     let definition = bus(
-      port: server.port,
+      port: server.port, timeout: 5000,
       device("d", unit: 1, points: (0..<4).map { point("p\($0)", .holding, $0 * 500) }))
     let probe = try done(DirectVisit.perform(self.probe(definition, ["d"]), on: definition))
     #expect(probe.readings.map(\.outcome) == Array(repeating: .good(.uint(5)), count: 4))

@@ -74,7 +74,7 @@ struct HealingTests {
     try write(text(of: rig.directory.file("ca.pem")), to: authority)
     try agent.waitUntilItPrints("destination group: ok")
     try agent.waitUntilItPrints("destination away: ok")
-    try agent.waitUntilItPrints("bus line: ok")
+    try agent.waitUntilItPrints("bus line: open")
     try waitUntil("health says so: \(rig.health())") { rig.health().contains("\"healthy\":true") }
     #expect(try status(rig).exit == 0)
     #expect(agent.isRunning)

@@ -20,21 +20,39 @@ public let latenessSeconds = 8
 /// Short enough to notice soon, long enough to leave the cores to what is waited for.
 private let pauseMilliseconds = 5.0
 
-/// Whether a wait has been in vain: its time is over, and there were looks enough in it. Sanitized
-/// tests that compute can keep the pool's few threads busy for a minute and more.
+/// Whether a wait has been in vain: its time is over, and the pool's threads had turns enough in
+/// it. Sanitized tests that compute keep those few threads busy for a minute and more, and what is
+/// waited for may stand in their queue, also where the test has a thread of its own.
 private struct Patience {
+  private struct Turns {
+    var left: Int
+    var isWaiting = false
+  }
+
   private let deadline: ContinuousClock.Instant
-  private var looksLeft: Int
+  private let turns: Monitor<Turns>
 
   init(seconds: Double) {
     deadline = .now + .seconds(seconds)
     // A tenth of those that an idle machine has time for.
-    looksLeft = Int(seconds * 1000 / pauseMilliseconds / 10)
+    turns = Monitor(Turns(left: Int(seconds * 1000 / pauseMilliseconds / 10)))
   }
 
-  mutating func isOver() -> Bool {
-    looksLeft -= 1
-    return looksLeft < 0 && ContinuousClock.now >= deadline
+  /// To be asked at each look.
+  func isOver() -> Bool {
+    let (isFirst, left) = turns.withLock { turns in
+      defer { turns.isWaiting = true }
+      return (!turns.isWaiting, turns.left)
+    }
+    if isFirst {
+      Task.detached { [turns] in
+        turns.withLock { turns in
+          turns.left -= 1
+          turns.isWaiting = false
+        }
+      }
+    }
+    return left < 0 && ContinuousClock.now >= deadline
   }
 }
 
@@ -45,7 +63,7 @@ public func waitUntil(
   _ condition: () throws -> Bool
 ) throws {
   let pause = Monitor(())
-  var patience = Patience(seconds: seconds)
+  let patience = Patience(seconds: seconds)
   while try !condition() {
     guard !patience.isOver() else { throw WaitedInVain(what()) }
     let _: Void? = pause.wait(atMost: pauseMilliseconds / 1000) { _ in nil }
@@ -58,7 +76,7 @@ public func waitUntil(
   _ what: @autoclosure () -> String, within seconds: Double = patienceSeconds,
   _ condition: () throws -> Bool
 ) async throws {
-  var patience = Patience(seconds: seconds)
+  let patience = Patience(seconds: seconds)
   while try !condition() {
     guard !patience.isOver() else { throw WaitedInVain(what()) }
     // The one place where a test sleeps: between two looks, never for something to have happened.

@@ -55,10 +55,21 @@ extension SystemError {
   fileprivate var isTimeout: Bool { code == ETIMEDOUT }
 }
 
+/// What came in an answer's time and is none.
+enum Heard: Hashable {
+  case nothing
+  /// The beginning of the answer.
+  case part
+  /// The request itself.
+  case echo
+  /// Fewer bytes than an answer has, and not its beginning.
+  case noise
+}
+
 /// Why a transaction yielded no answer.
 enum TransactionError: Error, Hashable {
-  /// No answer in time. Bytes of one that broke off make what follows ambiguous.
-  case timeout(brokeOff: Bool)
+  /// No answer in time. Over TCP bytes of one that broke off make what follows ambiguous.
+  case timeout(brokeOff: Bool, heard: Heard = .nothing)
   /// The answer with a wrong checksum; serial lines only.
   case wrongChecksum
   /// Bytes enough for an answer, and none of them the beginning of it; serial lines only. The

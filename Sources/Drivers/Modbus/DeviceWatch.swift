@@ -33,22 +33,24 @@ struct DeviceWatch: Sendable, Hashable {
 
 /// Tells when a bus opens and closes, once each.
 struct BusWatch: Sendable, Hashable {
-  private var isOpen: Bool?
+  private var known: Bool?
+  /// Whether it was told that the bus is open.
+  var isOpen: Bool { known == true }
 
   /// Makes a watch of a bus of which nothing is known.
   init() {}
 
   /// The connection proved good; returns what to report.
   mutating func recordOpen() -> StateDetail? {
-    guard isOpen != true else { return nil }
-    isOpen = true
+    guard known != true else { return nil }
+    known = true
     return StateDetail(state: "open")
   }
 
   /// Points could not be read for want of a connection; returns what to report.
   mutating func recordClosed(reason: String) -> StateDetail? {
-    guard isOpen != false else { return nil }
-    isOpen = false
+    guard known != false else { return nil }
+    known = false
     return StateDetail(state: "closed", reason: reason)
   }
 }

@@ -52,8 +52,8 @@ struct ModbusBusStateMachine {
   private var reconnect = ReconnectBackoff()
   /// Whether connecting failed since there was a connection.
   private var wasAway = false
-  private var backoffs: [UInt8: UnitBackoff]
-  private var lateWindow: LateWindow
+  private(set) var backoffs: [UInt8: UnitBackoff]
+  var lateWindow: LateWindow
   private var silence: ConnectionSilence
   private var busWatch = BusWatch()
   private var reports: BusReports
@@ -102,9 +102,15 @@ struct ModbusBusStateMachine {
       reportMissed(due.missed, of: due.job, id: due.id, at: now)
       if isClosed {
         recordClosed(at: now)
-        fail(due, closedReason, at: now)
-      } else if backoffs[due.job.request.unit]?.mayAsk(at: now.monotonic) == false {
-        fail(due, .offline, at: now)
+        lose(due, closedReason, at: now)
+      } else if let backoff = backoffs[due.job.request.unit],
+        !backoff.mayAsk(at: now.monotonic)
+      {
+        if due.isRecalled {
+          agenda.postpone(due, until: backoff.askAgain)
+        } else {
+          fail(due, .offline, at: now)
+        }
       } else if let code = agenda.standingException(of: due.job, at: now.monotonic) {
         fail(due, .exception(code), at: now)
       } else if isOpen {
@@ -134,8 +140,12 @@ struct ModbusBusStateMachine {
   }
 
   private func rest(until nextDue: Int64) -> Action {
-    guard case .closed(let retryAt) = link else { return .sleep(until: nextDue) }
-    return .sleep(until: min(nextDue, retryAt))
+    switch link {
+    case .closed(let retryAt): .sleep(until: min(nextDue, retryAt))
+    case .open(let since, isProven: false) where !busWatch.isOpen:
+      .sleep(until: min(nextDue, since + Self.settlingTime))
+    case .open, .resting: .sleep(until: nextDue)
+    }
   }
 }
 
@@ -149,6 +159,7 @@ extension ModbusBusStateMachine {
     // Stations close what is idle, and are the same when it is opened again at once.
     if wasAway { agenda.forgetAll(at: now.monotonic) }
     wasAway = false
+    agenda.recallLost(at: now.monotonic)
   }
 
   /// The connection was given back because it is not needed for a while; not a fault.
@@ -168,14 +179,14 @@ extension ModbusBusStateMachine {
   }
 
   /// Gives the connection up for a new one at once.
-  private mutating func replaceConnection(at now: Timestamp) {
+  mutating func replaceConnection(at now: Timestamp) {
     link = .closed(retryAt: now.monotonic)
     closedReason = .busClosed
   }
 
   /// The other side closed the connection. A new one is tried at once, unless this one was no good
   /// from the beginning: a station that accepts and hangs up must not be besieged.
-  private mutating func connectionClosed(_ reason: String, at now: Timestamp) {
+  mutating func connectionClosed(_ reason: String, at now: Timestamp) {
     var pause: Int64 = 0
     if case .open(_, isProven: false) = link { pause = reconnect.nextPause(isQuick: true) }
     link = .closed(retryAt: now.monotonic + pause)
@@ -190,7 +201,7 @@ extension ModbusBusStateMachine {
   }
 
   /// An answer came: the connection is good.
-  private mutating func proveConnection(at now: Timestamp) {
+  mutating func proveConnection(at now: Timestamp) {
     guard case .open(let since, let isProven) = link else { return }
     silence.recordSignOfLife(at: now.monotonic)
     guard !isProven else { return }
@@ -220,7 +231,7 @@ extension ModbusBusStateMachine {
 extension ModbusBusStateMachine {
   /// Exceptions by which a gateway says that there is no way to the unit (10) or no answer from it
   /// (11, after the gateway's own time-out): they prove the connection, not the unit.
-  private static let gatewayExceptions: Set<UInt8> = [10, 11]
+  static let gatewayExceptions: Set<UInt8> = [10, 11]
 
   /// The transaction ended at `now`.
   mutating func finish(
@@ -233,22 +244,26 @@ extension ModbusBusStateMachine {
       succeed(turn.due, words, at: now)
     case .success(.exception(let code)):
       finish(turn, withException: code, at: now)
-    case .failure(.timeout(let brokeOff)):
+    case .failure(.timeout(let brokeOff, _)):
       lateWindow.recordGivenUp(turn.request, at: now.monotonic)
       recordTimeout(of: turn.request.unit, at: now)
       fail(turn.due, .timeout, at: now)
       if brokeOff || silence.isDoubtful(at: now.monotonic, backoffs) { replaceConnection(at: now) }
     case .failure(.wrongChecksum):
-      proveConnection(at: now)
-      fail(turn.due, .crc, at: now)
+      recordDamage(by: turn, at: now)
     case .failure(.noise):
       lateWindow.recordGivenUp(turn.request, at: now.monotonic)
-      proveConnection(at: now)
-      fail(turn.due, .crc, at: now)
+      recordDamage(by: turn, at: now)
     case .failure(.badAnswer(let error)):
       lateWindow.recordGivenUp(turn.request, at: now.monotonic)
       fail(turn.due, .badAnswer, at: now)
-      if error.losesFraming { replaceConnection(at: now) } else { proveConnection(at: now) }
+      if error.losesFraming {
+        // Somebody is there, who may never speak Modbus.
+        recordOpen(at: now)
+        replaceConnection(at: now)
+      } else {
+        proveConnection(at: now)
+      }
     case .failure(.closedBefore(let reason)):
       // Stations close connections that are idle; nothing was asked, so nothing is lost yet.
       agenda.putBack(turn.due)
@@ -262,8 +277,16 @@ extension ModbusBusStateMachine {
       lateWindow.recordGivenUp(turn.request, at: now.monotonic)
       connectionClosed(reason, at: now)
       recordClosed(at: now)
-      fail(turn.due, .busClosed, at: now)
+      lose(turn.due, .busClosed, wasAsked: true, at: now)
     }
+  }
+
+  /// Each damaged answer costs the line, beside itself, the wait for more of it: 50 ms, 250 behind
+  /// a serial server.
+  private mutating func recordDamage(by turn: Turn, at now: Timestamp) {
+    proveConnection(at: now)
+    backoffs[turn.request.unit]?.recordTimeout(at: now.monotonic)
+    fail(turn.due, .crc, at: now)
   }
 
   private mutating func finish(_ turn: Turn, withException code: UInt8, at now: Timestamp) {
@@ -280,7 +303,7 @@ extension ModbusBusStateMachine {
     fail(turn.due, isKnown ? .exception(code) : .badAnswer, answeredAt: now, at: now)
   }
 
-  private mutating func recordAnswer(of unit: UInt8, at now: Timestamp) {
+  mutating func recordAnswer(of unit: UInt8, at now: Timestamp) {
     proveConnection(at: now)
     // Nearly always there is nothing to forget, and changing a dictionary allocates three times.
     guard let backoff = backoffs[unit], backoff.isSuspect else { return }
@@ -291,39 +314,6 @@ extension ModbusBusStateMachine {
   private mutating func recordTimeout(of unit: UInt8, at now: Timestamp) {
     backoffs[unit]?.recordTimeout(at: now.monotonic)
     silence.recordTimeout(of: unit)
-  }
-}
-
-// MARK: - Questions that are not of the schedule
-
-extension ModbusBusStateMachine {
-  /// When such a request may be asked: not while a late answer may be taken for its own.
-  func opening(for request: PlannedRequest) -> Int64 { lateWindow.opening(for: request) }
-
-  /// Such a request ended at `now`. What is learnt of line and unit holds for the schedule, too; a
-  /// silence tells it nothing, because anybody may be asked.
-  mutating func finishVisit(
-    _ request: PlannedRequest, with result: Result<ReadAnswer, TransactionError>, at now: Timestamp
-  ) {
-    if result.isGivenUp { lateWindow.recordGivenUp(request, at: now.monotonic) }
-    switch result {
-    case .success(.exception(let code)) where Self.gatewayExceptions.contains(code):
-      proveConnection(at: now)
-    case .success: recordAnswer(of: request.unit, at: now)
-    case .failure(.wrongChecksum), .failure(.noise): proveConnection(at: now)
-    case .failure(.timeout(let brokeOff)): if brokeOff { replaceConnection(at: now) }
-    case .failure(.badAnswer(let error)):
-      if error.losesFraming { replaceConnection(at: now) } else { proveConnection(at: now) }
-    case .failure(.staleConnection): replaceConnection(at: now)
-    case .failure(.closedBefore(let reason)), .failure(.closed(let reason)):
-      connectionClosed(reason, at: now)
-    }
-  }
-
-  /// How long a unit is not asked; `nil` for one that is asked as often as its points are due.
-  func rest(of unit: UInt8) -> UnitStatistics.Rest? {
-    guard let backoff = backoffs[unit], backoff.isBackedOff else { return nil }
-    return UnitStatistics.Rest(timeouts: backoff.timeouts, end: backoff.askAgain)
   }
 }
 
@@ -344,11 +334,31 @@ extension ModbusBusStateMachine {
     _ due: PollAgenda.Due, _ reason: BadReason, answeredAt: Timestamp? = nil,
     at now: Timestamp
   ) {
-    agenda.recordOutcome(of: due.id)
+    if due.isRecalled, reason == .timeout {
+      // A station may be there before the units behind it.
+      agenda.recallAgain(due, at: now.monotonic)
+    } else {
+      agenda.recordOutcome(of: due.id)
+    }
     if answeredAt != nil { reportSwallowed(by: due, at: now) }
+    report(due, reason, answeredAt: answeredAt, at: now)
+  }
+
+  private mutating func report(
+    _ due: PollAgenda.Due, _ reason: BadReason, answeredAt: Timestamp? = nil, at now: Timestamp
+  ) {
     reports.addFailure(
       reason, of: due.job.request, of: due.job.device, dueAt: due.time,
       time: answeredAt ?? now.moved(to: due.time), at: now)
+  }
+
+  /// There was no connection for what was due, or it closed over the question. Where that was said
+  /// of it already, it is not said again.
+  private mutating func lose(
+    _ due: PollAgenda.Due, _ reason: BadReason, wasAsked: Bool = false, at now: Timestamp
+  ) {
+    agenda.recordLost(due, wasAsked: wasAsked, at: now.monotonic)
+    if !due.isRecalled { report(due, reason, at: now) }
   }
 
   /// Accounts for the cycles that passed while the answer was waited for: they were due before it

@@ -20,6 +20,7 @@ struct ModbusRTUReception: Sendable {
   private let demandsEcho: Bool
   private var mayBeEcho = true
   private var isEchoWrong = false
+  private var hasEchoed = false
   /// What is not explained yet.
   private var received: [UInt8] = []
 
@@ -49,10 +50,21 @@ struct ModbusRTUReception: Sendable {
   /// Why there is no answer, once the line is silent or the time over.
   var failure: TransactionError {
     if isEchoWrong { return .badAnswer(.wrongEcho) }
-    if demandsEcho, mayBeEcho { return .timeout(brokeOff: false) }
+    if demandsEcho, mayBeEcho { return .timeout(brokeOff: false, heard: heard) }
     if let frame = ModbusRTUFrame(atStartOf: received[...]) { return .badAnswer(fault(of: frame)) }
-    guard received.count >= expectedLength else { return .timeout(brokeOff: false) }
+    guard received.count >= expectedLength else {
+      return .timeout(brokeOff: false, heard: heard)
+    }
     return holdsDamagedAnswer ? .wrongChecksum : .noise
+  }
+
+  private var heard: Heard {
+    if received.isEmpty { return hasEchoed ? .echo : .nothing }
+    let function = request.table.readFunction
+    let isBeginning = [function, request.exceptionFunction].contains {
+      received.prefix(2).elementsEqual([unit, $0].prefix(received.count))
+    }
+    return isBeginning && !(demandsEcho && mayBeEcho) ? .part : .noise
   }
 
   /// An exception that is the answer if no other comes: it may also be the late one to another
@@ -95,7 +107,8 @@ struct ModbusRTUReception: Sendable {
     guard received.count >= sent.count else { return }
     mayBeEcho = false
     // An echo can have an answer's form: that of a request for 3 bytes of bits from 768 on.
-    if received.starts(with: sent) { received.removeFirst(sent.count) }
+    hasEchoed = received.starts(with: sent)
+    if hasEchoed { received.removeFirst(sent.count) }
   }
 
   /// Whether an exception to the request of this shape looks like one to ours. A like request is

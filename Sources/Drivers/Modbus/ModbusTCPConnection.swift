@@ -61,7 +61,7 @@ struct ModbusTCPConnection: ~Copyable {
         throw .badAnswer(error)
       }
     }
-    throw .timeout(brokeOff: !received.isEmpty)
+    throw .timeout(brokeOff: !received.isEmpty, heard: received.isEmpty ? .nothing : .part)
   }
 
   private func keepQuiet(for pause: Duration) {
@@ -82,6 +82,8 @@ struct ModbusTCPConnection: ~Copyable {
     } catch .closed(let reason) {
       throw .closedBefore(reason: reason)
     } catch .badAnswer(let error) {
+      // On a connection that was good a new one may do; who speaks first speaks no Modbus.
+      guard transactions.isUsed else { throw .badAnswer(error) }
       throw .closedBefore(reason: "\(endpoint): \(error)")
     }
     throw .closedBefore(reason: "\(endpoint) sends without being asked")

@@ -75,6 +75,9 @@ struct TransactionCounter: Sendable, Hashable {
     issued = 0
   }
 
+  /// Whether there was any transaction.
+  var isUsed: Bool { issued > 0 }
+
   /// The next transaction's number. Never 0: that is what servers send that don't echo it.
   mutating func next() -> UInt16 {
     current = current == .max ? 1 : current + 1

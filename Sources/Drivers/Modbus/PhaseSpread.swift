@@ -48,6 +48,21 @@ enum PhaseSpread {
     return phases
   }
 
+  /// When what was missed is asked for beside the cycles, which take `carried` of the line's time,
+  /// in milliseconds: safety first, one after the other as fast as the line carries them.
+  static func turns(of missed: [Load], beside carried: Double) -> [Int64] {
+    var turns = [Int64](repeating: 0, count: missed.count)
+    var microseconds = 0.0
+    let stretch = 1 / max(leastShare, fill - carried)
+    for index in missed.indices.sorted(by: {
+      (missed[$0].isSafety ? 0 : 1, $0) < (missed[$1].isSafety ? 0 : 1, $1)
+    }) {
+      turns[index] = Int64(microseconds * stretch / 1000)
+      microseconds += Double(missed[index].microseconds)
+    }
+    return turns
+  }
+
   /// One after the other, `stretch` times as long as they take.
   private static func place(
     _ members: [Int], of loads: [Load], over stretch: Double, _ phases: inout [Int64]

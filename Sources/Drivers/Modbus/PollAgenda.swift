@@ -46,11 +46,13 @@ struct PollAgenda: Sendable {
     var cost: RequestCost
   }
 
-  private let definition: ModbusBusDefinition
-  private(set) var schedule = PollSchedule<Job>()
+  let definition: ModbusBusDefinition
+  var schedule = PollSchedule<Job>()
   private var groups: [Group] = []
   private var units: [Unit]
   private var busy: [Int: BusyRetry] = [:]
+  /// Jobs that were last due while the bus had no connection; no more than there are.
+  var lost: [Int: LostTurn] = [:]
   /// Whether any group is stale.
   private var isStale = false
   /// Whether a device may have declined points.
@@ -85,9 +87,19 @@ struct PollAgenda: Sendable {
     for job in jobs { add(job, first: start + phases[job.group]) }
   }
 
-  private mutating func add(_ job: Job, first: Int64) {
+  /// What asking for a job once takes.
+  func load(of job: Job) -> PhaseSpread.Load {
+    PhaseSpread.Load(
+      every: job.request.everyMilliseconds,
+      microseconds: units[job.device].cost.microseconds(of: job.request),
+      isSafety: job.request.isSafety)
+  }
+
+  /// - Parameter recalled: When it is due beside its cycles, once.
+  private mutating func add(_ job: Job, first: Int64, recalled: Int64 = .max) {
     schedule.add(
-      job, every: job.request.everyMilliseconds, first: first, isUrgent: job.request.isSafety)
+      job, every: job.request.everyMilliseconds, first: first, isUrgent: job.request.isSafety,
+      recalled: recalled)
   }
 
   /// When the next job can be taken, as far as `readiness` says now; `nil` without jobs.
@@ -168,9 +180,9 @@ extension PollAgenda {
       units[job.device].limits.joinsHoles = false
       for entry in schedule.entries(where: { $0.device == job.device }) where entry.id != due.id {
         let parts = RequestPlanner.partsBetweenHoles(of: entry.job.request, in: device)
-        if let parts { divide(entry.id, entry.job, into: parts, first: entry.next) }
+        if let parts { divide(entry, into: parts) }
       }
-      divide(due.id, job, into: parts, first: due.time)
+      divide(due, into: parts)
       return true
     }
     if let halves = RequestPlanner.halves(of: job.request, in: device) {
@@ -180,7 +192,7 @@ extension PollAgenda {
           table: job.request.table, address: Int(halves[1].address),
           declined: job.request.addresses))
       hasCuts = true
-      divide(due.id, job, into: halves, first: due.time)
+      divide(due, into: halves)
       return true
     }
     hasDeclined = true
@@ -190,14 +202,27 @@ extension PollAgenda {
     return false
   }
 
-  private mutating func divide(
-    _ id: Int, _ whole: Job, into parts: [PlannedRequest], first: Int64
-  ) {
+  /// Puts the parts of a job that was taken in its place, still for the same turn.
+  private mutating func divide(_ due: Due, into parts: [PlannedRequest]) {
+    schedule.putBack(due)
+    for entry in schedule.entries(where: { $0 == due.job }) where entry.id == due.id {
+      divide(entry, into: parts)
+    }
+  }
+
+  private mutating func divide(_ entry: PollSchedule<Job>.Entry, into parts: [PlannedRequest]) {
+    remove(entry.id)
+    for part in parts {
+      add(
+        Job(device: entry.job.device, group: entry.job.group, request: part), first: entry.next,
+        recalled: entry.recalled)
+    }
+  }
+
+  private mutating func remove(_ id: Int) {
     schedule.remove(id)
     busy[id] = nil
-    for part in parts {
-      add(Job(device: whole.device, group: whole.group, request: part), first: first)
-    }
+    lost[id] = nil
   }
 
   /// The one is found for which a range was halved: the others may be joined again around it.
@@ -268,6 +293,7 @@ extension PollAgenda {
   /// A job has its outcome.
   mutating func recordOutcome(of id: Int) {
     if !busy.isEmpty { busy[id] = nil }
+    if !lost.isEmpty { lost[id] = nil }
   }
 }
 
@@ -308,12 +334,13 @@ extension PollAgenda {
           let missed = MissedCycles(first: entry.next, every: every, count: count)
           abandoned.append(Abandoned(job: entry.job, missed: missed))
         }
-        schedule.remove(entry.id)
-        busy[entry.id] = nil
+        remove(entry.id)
       }
+      let recalled = entries.map(\.recalled).min() ?? .max
       let device = groups[index].device
       for request in plan.sorted(by: { $0.points.lexicographicallyPrecedes($1.points) }) {
-        add(Job(device: device, group: index, request: request), first: next)
+        add(
+          Job(device: device, group: index, request: request), first: next, recalled: recalled)
       }
     }
     return abandoned

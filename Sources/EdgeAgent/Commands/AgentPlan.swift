@@ -39,7 +39,8 @@ struct AgentPlan {
     lines += configuration.uplinks.map(Self.line)
     for (definition, plan) in zip(configuration.buses, buses) {
       let others = configuration.buses.filter {
-        $0.name != definition.name && $0.endpoint == definition.endpoint
+        $0.name != definition.name
+          && Self.way($0.endpoint).lowercased() == Self.way(definition.endpoint).lowercased()
       }
       lines += Self.lines(definition, plan, sharedWith: others.map(\.name))
     }

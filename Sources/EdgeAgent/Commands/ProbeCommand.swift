@@ -74,11 +74,16 @@ struct ProbeCommand: ParsableCommand {
     _ names: Set<String>, _ configuration: AgentConfiguration, _ progress: inout ProgressLine
   ) -> ProbeReport {
     var probes: [(bus: ModbusBusDefinition, probe: BusProbe)] = []
-    for bus in configuration.buses where bus.devices.contains(where: { names.contains($0.name) }) {
+    let buses = configuration.buses.filter { bus in
+      bus.devices.contains { names.contains($0.name) }
+    }
+    for (index, bus) in buses.enumerated() {
       let probe = BusProbe(bus, devices: names, isTraced: trace)
       let done = DirectVisit.perform(.probe(probe), on: bus) { errand in
         let asked = errand.progress
-        progress.show("\(bus.name): \(asked.done) of \(asked.total) requests")
+        progress.show(
+          "bus \(index + 1) of \(buses.count), \(bus.name): "
+            + "\(asked.done) of \(asked.total) requests")
       }
       if case .probe(let probe) = done { probes.append((bus, probe)) }
     }

@@ -52,7 +52,7 @@ struct ScanCommand: ParsableCommand {
     } else {
       OutputLines.write(report.lines)
     }
-    if report.units.isEmpty { throw ExitCode.failure }
+    if !report.units.contains(where: \.isAnswer) { throw ExitCode.failure }
   }
 
   private func scan(
@@ -75,7 +75,7 @@ struct ScanCommand: ParsableCommand {
         definition, units: numbers, timeoutMilliseconds: timeout, isTraced: trace)
       let done = DirectVisit.perform(.scan(scan), on: definition) { errand in
         guard case .scan(let scan) = errand else { return }
-        let found = scan.found.map { "\($0.unit)" }.joined(separator: ", ")
+        let found = scan.found.filter(\.isAnswer).map { "\($0.unit)" }.joined(separator: ", ")
         let asked = errand.progress
         progress.show("\(asked.done) of \(asked.total) questions; found: \(found)")
       }

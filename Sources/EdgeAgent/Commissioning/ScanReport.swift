@@ -12,13 +12,19 @@ struct ScanReport: Equatable {
     /// The same for a human.
     var words: String
     var microseconds: Int64
+
+    /// What is damaged is no answer.
+    var isAnswer: Bool { answer != ScanReport.damaged }
   }
+
+  private static let damaged = "damaged"
 
   var bus: String
   /// How many units were asked.
   var asked: Int
+  /// Those for which something came.
   var units: [Unit]
-  /// Why it could not be done to the end.
+  /// Why it could not be done to the end, or what became of the connection.
   var problem: String?
   /// Of units that answered; empty unless the bytes were to be shown.
   var transactions: [TracedTransaction]
@@ -42,7 +48,7 @@ struct ScanReport: Equatable {
     case .register(let table, let word):
       ("register", "\(table.rawValue) 0 is \(registerText(word, in: table))")
     case .exception(let code): ("exception-\(code)", exceptionWords(code))
-    case .damaged(let words): ("damaged", "damaged: \(words)")
+    case .damaged(let words): (damaged, "damaged: \(words)")
     }
   }
 }
@@ -56,10 +62,17 @@ extension ScanReport {
         "\(unit.unit)", unit.devices.joined(separator: ", "), unit.words,
         "\(millisecondText(unit.microseconds)) ms")
     }
-    let answering = units.count == 1 ? "1 answers" : "\(units.count) answer"
-    var end = ["\(terminalSafe(bus)): of \(asked) unit\(asked == 1 ? "" : "s") \(answering)"]
-    if units.contains(where: { $0.answer == "damaged" }) {
-      end.append("damaged: two units with one number, a wrong speed or parity look like that")
+    let answers = units.count(where: \.isAnswer)
+    let damages = units.count - answers
+    var end = [
+      "\(terminalSafe(bus)): of \(asked) unit\(asked == 1 ? "" : "s") "
+        + "\(answers) answer\(answers == 1 ? "s" : "")"
+        + (damages > 0 ? ", \(damages) damaged" : "")
+    ]
+    if damages > 0 {
+      end.append(
+        "damaged is what came and is no answer; on a line two units with one number, a wrong speed "
+          + "or parity look like that, over TCP something else than Modbus at that port")
     }
     if let problem { end.append(terminalSafe(problem)) }
     var sections = [transactions.flatMap { traceLines($0, bus: bus) }, table.lines, end]

@@ -39,10 +39,10 @@ extension PointSettings {
 
   /// The type that fits the table, with its bit.
   private func registerType() -> RegisterType? {
-    if let bitPlace = bit.place, type.value != .bit, !isRefused(type) {
+    if let bitPlace = bit.place, type.value != .bit, !type.isRefused {
       bitPlace.refuse("a bit of no bit type", "type: bit is expected beside it")
     }
-    if let lengthPlace = length.place, type.value != .string, !isRefused(type) {
+    if let lengthPlace = length.place, type.value != .string, !type.isRefused {
       lengthPlace.refuse("a length of no string", "type: string is expected beside it")
     }
     let holdsBits = address.value?.table.holdsBits
@@ -135,11 +135,6 @@ extension PointSettings {
     (address.place ?? place).refuse(
       "its \(type.addressCount) registers end at address \(last)",
       "the last address on the wire is \(UInt16.max)")
-    return false
-  }
-
-  private func isRefused(_ setting: Setting<PointType>) -> Bool {
-    if case .refused = setting { return true }
     return false
   }
 }

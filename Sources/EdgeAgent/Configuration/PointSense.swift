@@ -76,7 +76,7 @@ extension PointSettings {
   /// A state that the registers can't hold is a slip, or meant for another type.
   func fitsStates(_ type: RegisterType) -> Bool {
     guard let states = enumeration.value, let statesPlace = enumeration.place,
-      !type.isFloat, let limits = type.limits(ofBits: bits.value),
+      !type.isFloat, !bits.isRefused, let limits = type.limits(ofBits: bits.value),
       let stray = states.keys.sorted().first(where: { !limits.contains(Double($0)) })
     else { return true }
     ownPlace(statesPlace, bits.place, self.type.place).refuse(
@@ -87,7 +87,8 @@ extension PointSettings {
   /// A range that no reading can lie in makes every reading bad.
   func fitsRange(_ type: RegisterType) -> Bool {
     guard let wanted = range.value, let rangePlace = range.place,
-      let limits = type.limits(ofBits: bits.value), enumeration.isAbsent
+      let limits = type.limits(ofBits: bits.value), enumeration.isAbsent,
+      !bits.isRefused, !scale.isRefused, !offset.isRefused
     else { return true }
     let factor = scale.value?.approximate ?? 1
     let shift = offset.value?.approximate ?? 0

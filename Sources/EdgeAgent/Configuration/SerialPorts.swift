@@ -30,6 +30,7 @@ struct SerialPorts {
     let direction = RS485Direction.read(line)
     let echoes = line.take("echo").map { $0.boolean() } ?? false
     if let path, let port {
+      refuseOther(path, port)
       let terminal = Self.terminal(at: path)
       if let other = taken[terminal] {
         let name = terminal == path ? path : "\(path) leads to \(terminal), which"
@@ -53,6 +54,13 @@ struct SerialPorts {
     if let path = board.serialPorts[name] { return path.isEmpty ? nil : path }
     port.refuse("the board \(boardName) has no port \(name)", hint(for: name, board))
     return nil
+  }
+
+  /// What is there and is no device is a slip; what is not plugged in is not there.
+  private func refuseOther(_ path: String, _ port: ConfigurationValue) {
+    var status = stat()
+    guard stat(path, &status) == 0, status.st_mode & S_IFMT != S_IFCHR else { return }
+    port.refuse("\(path) is no serial port", "a device such as /dev/ttyS1 is expected")
   }
 
   /// Where links lead: a port has several names in `/dev/serial`. What is not plugged in goes by

@@ -34,6 +34,12 @@ enum Setting<Value> {
     return false
   }
 
+  /// Whether something was written and is wrong.
+  var isRefused: Bool {
+    if case .refused = self { return true }
+    return false
+  }
+
   /// This, or where it is absent the other.
   func or(_ other: Setting) -> Setting { isAbsent ? other : self }
 }

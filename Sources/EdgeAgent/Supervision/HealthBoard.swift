@@ -269,8 +269,10 @@ final class HealthBoard: HealthSource, StoreObserver {
 
   private func tell(_ kind: HealthReport.Part.Kind, _ name: String, fault: String?) {
     let part = "\(kind.rawValue) \(name)"
+    // That a bus has a connection does not say that anybody answers on it.
+    let isWell = kind == .bus ? "open" : "ok"
     Log.write(
-      fault == nil ? .notice : .warning, "\(part): \(fault ?? "ok")", of: .part(part))
+      fault == nil ? .notice : .warning, "\(part): \(fault ?? isWell)", of: .part(part))
     tellListener()
   }
 

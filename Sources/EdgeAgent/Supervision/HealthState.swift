@@ -60,7 +60,9 @@ struct HealthState {
       if let since = stuckBuses[part.name] {
         part.fault = StuckFault.bus
         part.since = since
-      } else if part.fault == nil, let silence = tally.silence {
+      } else if part.fault == nil || part.fault == DeviceCondition.starting,
+        let silence = tally.silence
+      {
         part.fault = silence.fault
         part.since = silence.since
       }

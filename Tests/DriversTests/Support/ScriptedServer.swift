@@ -55,12 +55,18 @@ final class ScriptedServer: Sendable {
   private let requests = Monitor<[Request]>([])
   private let hasEnded = Atomic(false)
   private let requestLength: Int
+  private let greeting: [UInt8]
   private let connectionCounts = Monitor((accepted: 0, open: 0))
 
   /// Binds a free port, which refuses connections until `listen`. Requests are as long as Modbus
   /// TCP's reading ones unless said otherwise.
-  init(requestLength: Int = 12, answer: @escaping @Sendable (Request) -> [Step]) throws {
+  /// - Parameter greeting: What is said on each connection before anything is asked.
+  init(
+    requestLength: Int = 12, greeting: [UInt8] = [],
+    answer: @escaping @Sendable (Request) -> [Step]
+  ) throws {
     self.requestLength = requestLength
+    self.greeting = greeting
     listener = try systemCall("socket") {
       socket(AF_INET, Int32(SOCK_STREAM.rawValue) | Int32(SOCK_CLOEXEC.rawValue), 0)
     }
@@ -79,9 +85,11 @@ final class ScriptedServer: Sendable {
 
   /// A server that takes connections from the start.
   static func listening(
-    requestLength: Int = 12, answer: @escaping @Sendable (Request) -> [Step]
+    requestLength: Int = 12, greeting: [UInt8] = [],
+    answer: @escaping @Sendable (Request) -> [Step]
   ) throws -> ScriptedServer {
-    let server = try ScriptedServer(requestLength: requestLength, answer: answer)
+    let server = try ScriptedServer(
+      requestLength: requestLength, greeting: greeting, answer: answer)
     try server.listen()
     return server
   }
@@ -128,6 +136,7 @@ final class ScriptedServer: Sendable {
       if entries[1].revents & Int16(POLLIN) != 0 {
         let descriptor = accept(listener, nil, nil)
         if descriptor >= 0 { connections.append((accepted, descriptor)) }
+        send(descriptor, greeting, greeting.count, Int32(MSG_NOSIGNAL))
         accepted += 1
         connectionCounts.withLock { $0 = ($0.accepted + 1, $0.open + 1) }
       } else if entries[1].revents != 0 {

@@ -195,6 +195,44 @@ struct ProbeProgramTests {
     try simulator.stop()
   }
 
+  @Test("Digits and texts are read as they are played, and a state stands with its name")
+  func otherTypes() throws {
+    try write(
+      """
+      stations: { a: { port: 15000 } }
+      devices:
+        d:
+          station: a
+          unit: 1
+          points:
+            meter: { holding: 0, type: bcd32, signal: { constant: 1234 } }
+            version: { holding: 2, type: string, length: 3, text: V2.1 }
+            pump: { holding: 5, type: uint16, enum: { 3: 运行 }, signal: { constant: 3 } }
+
+      """, to: directory.file("scenario.yaml"))
+    let arguments = [directory.file("scenario.yaml"), "--ports-from", "\(stationPort)"]
+    let sections = try ChildProcess.run(
+      Programs.simulator, ["agent-configuration"] + arguments)
+    try write(
+      """
+      gateway: { id: gw-1, mine: "0520", region: "520201" }
+      control: { socket: \(directory.file("control.sock")) }
+      storage: { directory: \(directory.file("store")) }
+      uplinks: { province: { url: "mqtt://127.0.0.1:\(brokerPort)" } }
+
+      """ + sections.output, to: directory.file("agent.yaml"))
+    let simulator = try ChildProcess(Programs.simulator, ["run"] + arguments)
+    try simulator.waitUntilItPrints("ready\n")
+    for report in [[], ["--report"]] {
+      let probe = try ChildProcess.run(
+        Programs.agent, ["probe", "-c", directory.file("agent.yaml")] + report)
+      #expect(probe.output.contains(#/\nd +meter .* 0000 1234 +1234 +none /#), "\(probe)")
+      #expect(probe.output.contains(#/\nd +version .* 5632 2E31 0000 +V2\.1 /#))
+      #expect(probe.output.contains(#/\nd +pump .* 0003 +3 运行 /#))
+    }
+    try simulator.stop()
+  }
+
   @Test("A scan alone: 0 and the units, 1 without any")
   func scanAlone() throws {
     let simulator = try startSimulator()

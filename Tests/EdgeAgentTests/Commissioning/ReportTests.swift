@@ -133,8 +133,9 @@ struct ReportTests {
         "3     gas     holding 0 is 0001                         1.500 ms",
         "4             damaged: an answer with a wrong checksum  60.000 ms",
         "",
-        "line-1: of 5 units 2 answer",
-        "damaged: two units with one number, a wrong speed or parity look like that",
+        "line-1: of 5 units 1 answers, 1 damaged",
+        "damaged is what came and is no answer; on a line two units with one number, a wrong speed "
+          + "or parity look like that, over TCP something else than Modbus at that port",
         "gone",
       ])
   }

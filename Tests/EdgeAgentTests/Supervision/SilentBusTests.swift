@@ -28,6 +28,7 @@ struct SilentBusTests {
         devices:
           fan: { bus: station, unit: 3, points: { wind: { input: 2, type: uint16, unit: m/s } } }
           gas: { bus: station, unit: 4, points: { ch4: { input: 2, type: uint16, unit: m/s } } }
+          power: { bus: other, unit: 1, points: { p: { input: 2, type: uint16, unit: V } } }
         uplinks: { province: { url: mqtt://broker.example } }
         """)
   }
@@ -65,7 +66,7 @@ struct SilentBusTests {
     #expect(try part("station").since == lost)
     #expect(board.report().summary.hasPrefix("degraded: bus station: timeout, "))
     #expect(board.snapshot().connectedBuses == ["station"])
-    // A bus without devices has none that are lost.
+    // Of the other bus nothing is known.
     #expect(try part("other").fault == "starting")
     let told = ring.take(atMost: 0).events.filter { $0.source == "station" }
     #expect(told.map(\.detail) == [.bus(StateDetail(state: "open"))])
@@ -100,6 +101,15 @@ struct SilentBusTests {
     #expect(try part("station").fault == "unplugged")
     #expect(board.snapshot().connectedBuses == [])
     #expect(try part("station").since == clock.now().wall)
+  }
+
+  @Test("A bus that was never open has its devices' fault all the same")
+  func neverOpen() throws {
+    accept("power", .bad(.badAnswer))
+    #expect(try part("other").fault == "starting")
+    lose("power", "bad-answer")
+    #expect(try part("other").fault == "bad-answer")
+    #expect(try part("other").since == clock.now().wall)
   }
 
   @Test("A bus that a reload renews does not go on being silent")

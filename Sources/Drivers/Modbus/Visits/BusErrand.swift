@@ -163,13 +163,25 @@ extension Result<ReadAnswer, TransactionError> {
     case .success(.values(let words)):
       words.count == 1 ? "answer with 1 value" : "answer with \(words.count) values"
     case .success(.exception(let code)): exceptionWords(code)
-    case .failure(.timeout(let brokeOff)):
-      "no answer within \(timeoutMilliseconds) ms" + (brokeOff ? ", only a part of one" : "")
+    case .failure(.timeout(_, let heard)):
+      "no answer within \(timeoutMilliseconds) ms" + heard.words
     case .failure(.wrongChecksum): "an answer with a wrong checksum"
     case .failure(.noise): "bytes that are no answer"
     case .failure(.badAnswer(let error)): error.description
     case .failure(.closed(let reason)), .failure(.closedBefore(let reason)): reason
     case .failure(.staleConnection): "a late answer could not be told from this one's"
+    }
+  }
+}
+
+extension Heard {
+  /// What follows the words that there was no answer.
+  fileprivate var words: String {
+    switch self {
+    case .nothing: ""
+    case .part: ", only a part of one"
+    case .echo: ", only the request's own echo"
+    case .noise: ", only bytes that are none"
     }
   }
 }

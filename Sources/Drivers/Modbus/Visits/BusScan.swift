@@ -19,7 +19,7 @@ public struct BusScan: Sendable, Hashable {
     case damaged(String)
   }
 
-  /// A unit that answered.
+  /// A unit that answered, or for which something came that is no answer.
   public struct Found: Sendable, Hashable {
     /// Its number.
     public var unit: UInt8
@@ -27,6 +27,9 @@ public struct BusScan: Sendable, Hashable {
     public var answer: Answer
     /// What the transaction took.
     public var microseconds: Int64
+
+    /// Whether it answered at all: what is damaged is no answer.
+    public var isAnswer: Bool { if case .damaged = answer { false } else { true } }
 
     /// Makes one of its parts.
     public init(unit: UInt8, answer: Answer, microseconds: Int64) {
@@ -38,11 +41,12 @@ public struct BusScan: Sendable, Hashable {
 
   /// The units that are asked, ascending.
   public let units: [UInt8]
-  /// Those that answered so far, ascending.
+  /// Those for which something came so far, ascending.
   public private(set) var found: [Found] = []
-  /// Why it could not be done to the end; `nil` if it was.
+  /// Why it could not be done to the end, or what became of the connection; `nil` for nothing.
   public private(set) var problem: String?
-  /// What went over the wire to units that answered, in order; empty unless it is traced.
+  /// What went over the wire to units that answered, or at whose question the connection closed, in
+  /// order; empty unless it is traced.
   public private(set) var transactions: [TracedTransaction] = []
 
   let isTraced: Bool
@@ -56,6 +60,8 @@ public struct BusScan: Sendable, Hashable {
   private var isFirstPass = true
   /// Of this pass, the next one last.
   private var waiting: [UInt8]
+  /// Questions over which the connection was lost.
+  private var closures = 0
   private var silent: [UInt8] = []
   private var done = 0
 
@@ -113,18 +119,27 @@ public struct BusScan: Sendable, Hashable {
     if isFirstPass, outcome.lateAnswers > 0 {
       firstTimeout = min(2 * firstTimeout, longestFirstTimeout)
     }
-    guard let answer = Self.answer(outcome.result, question.request.table) else {
+    if outcome.result.lacksConnection {
+      closures += 1
+      let reason = outcome.result.words(timeoutMilliseconds: question.timeoutMilliseconds)
+      problem = "\(reason) (\(closures) of \(done) questions)"
+      trace(outcome, of: question)
+    }
+    guard let answer = Self.answer(outcome.result, of: question) else {
       if isFirstPass { silent.append(unit) }
       return
     }
+    let one = Found(unit: unit, answer: answer, microseconds: outcome.microseconds)
     // What is damaged may have been a late answer of the unit before: asked once more.
-    if case .damaged = answer, isFirstPass { return silent.append(unit) }
-    found.append(
-      Found(unit: unit, answer: answer, microseconds: outcome.microseconds))
+    if !one.isAnswer, isFirstPass { return silent.append(unit) }
+    found.append(one)
     found.sort { $0.unit < $1.unit }
-    if isTraced {
-      transactions.append(TracedTransaction(outcome, of: question, isSerial: isSerial))
-    }
+    trace(outcome, of: question)
+  }
+
+  private mutating func trace(_ outcome: VisitOutcome, of question: VisitQuestion) {
+    guard isTraced else { return }
+    transactions.append(TracedTransaction(outcome, of: question, isSerial: isSerial))
   }
 
   mutating func fail(_ text: String) {
@@ -136,15 +151,15 @@ public struct BusScan: Sendable, Hashable {
   }
 
   private static func answer(
-    _ result: Result<ReadAnswer, TransactionError>, _ table: ModbusTable
+    _ result: Result<ReadAnswer, TransactionError>, of question: VisitQuestion
   ) -> Answer? {
     switch result {
-    case .success(.values(let words)): .register(table, words.first ?? 0)
+    case .success(.values(let words)): .register(question.request.table, words.first ?? 0)
     case .success(.exception(let code)):
       gatewayExceptions.contains(code) ? nil : .exception(code)
     case .failure(.wrongChecksum), .failure(.noise), .failure(.badAnswer),
-      .failure(.timeout(brokeOff: true)):
-      .damaged(result.words(timeoutMilliseconds: 0))
+      .failure(.timeout(_, heard: .part)):
+      .damaged(result.words(timeoutMilliseconds: question.timeoutMilliseconds))
     case .failure(.timeout), .failure(.closed), .failure(.closedBefore),
       .failure(.staleConnection):
       nil

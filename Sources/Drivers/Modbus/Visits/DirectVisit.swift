@@ -4,7 +4,7 @@ internal import LinuxSystem
 /// that no agent polls.
 public enum DirectVisit {
   /// Does the whole errand and returns it done.
-  /// - Parameter observer: Told after each question.
+  /// - Parameter observer: Told before each connection is made and after each question.
   public static func perform(
     _ errand: BusErrand, on definition: ModbusBusDefinition,
     observer: (BusErrand) -> Void = { _ in }
@@ -19,6 +19,7 @@ public enum DirectVisit {
       switch runner.next(isOpen: connection != nil) {
       case .done: return runner.errand
       case .connect:
+        observer(runner.errand)
         do throws(ConnectError) {
           connection = try ModbusConnection.open(definition, lookup: lookup)
           sleep(milliseconds: definition.manners.pauseAfterConnectMilliseconds)
@@ -58,7 +59,7 @@ extension Result<ReadAnswer, TransactionError> {
   /// Whether nothing can be asked on the connection any more.
   var endsConnection: Bool {
     switch self {
-    case .failure(.timeout(let brokeOff)): brokeOff
+    case .failure(.timeout(let brokeOff, _)): brokeOff
     case .failure(.badAnswer(let error)): error.losesFraming
     case .failure(.closed), .failure(.closedBefore), .failure(.staleConnection): true
     case .success, .failure(.wrongChecksum), .failure(.noise): false

@@ -1,0 +1,59 @@
+/// When a job that was due without a connection is asked again, over the next one. Pure.
+struct LostTurn: Sendable, Hashable {
+  /// What is due within so many milliseconds anyway is not asked beside its cycles: as long as a
+  /// unit that was silent may have to wait.
+  static let soon = UnitBackoff.longestPause
+  /// Milliseconds until a question over which the connection was lost, or that was not answered, is
+  /// put again; each further time doubles it. A gateway may hang up whenever one unit is asked
+  /// for, which must not cost the others their connection again and again.
+  static let firstPause: Int64 = 1_000
+  /// The longest pause, in milliseconds.
+  static let longestPause: Int64 = 600_000
+
+  private var pause = firstPause
+  /// Not before then, in monotonic milliseconds.
+  private(set) var again = Int64.min
+
+  /// The question was put in vain until `now`.
+  mutating func recordAsked(at now: Int64) {
+    again = now + pause
+    pause = min(pause * 2, Self.longestPause)
+  }
+}
+
+extension PollAgenda {
+  /// The bus had no connection for a job, or lost it over the question, at `now`.
+  mutating func recordLost(_ due: Due, wasAsked: Bool, at now: Int64) {
+    var turn = lost[due.id] ?? LostTurn()
+    if wasAsked { turn.recordAsked(at: now) }
+    lost[due.id] = turn
+  }
+
+  /// The bus has a connection from `now` on: what was due without one is due again, but for what is
+  /// soon due anyway; a point that is read once an hour must not be missing for an hour.
+  mutating func recallLost(at now: Int64) {
+    guard !lost.isEmpty else { return }
+    let entries = schedule.entries { _ in true }
+    let missed = entries.filter { lost[$0.id] != nil && $0.next - now > LostTurn.soon }
+    let loads = missed.map { load(of: $0.job) }
+    let carried = entries.map { load(of: $0.job) }.reduce(0) {
+      $0 + Double($1.microseconds) / 1000 / Double($1.every)
+    }
+    // One that is closed after each cycle is to be opened once for them.
+    let turns =
+      definition.manners.closesAfterCycle
+      ? [Int64](repeating: 0, count: loads.count) : PhaseSpread.turns(of: loads, beside: carried)
+    for (entry, turn) in zip(missed, turns) {
+      schedule.recall(entry.id, at: max(now + turn, lost[entry.id]?.again ?? .min))
+    }
+  }
+
+  /// A job that was due again was not answered until `now`: once more later.
+  mutating func recallAgain(_ due: Due, at now: Int64) {
+    recordLost(due, wasAsked: true, at: now)
+    schedule.recall(due.id, at: lost[due.id]?.again ?? now)
+  }
+
+  /// A job that was due again can't be asked before `time`.
+  mutating func postpone(_ due: Due, until time: Int64) { schedule.recall(due.id, at: time) }
+}

@@ -1,0 +1,120 @@
+import Telemetry
+import TestSupport
+import Testing
+
+@testable import Drivers
+
+@Suite("What a bus without a connection missed")
+struct LostTurnTests {
+  private static let hour: Int64 = 3_600_000
+
+  private func hourly(_ name: String, unit: UInt8, isSafety: Bool = false) -> ModbusDevice {
+    var point = point(0, every: Self.hour)
+    point.isSafety = isSafety
+    return device(name, unit: unit, points: [point])
+  }
+
+  @Test(
+    "A point that is read once an hour is read when the station is there, and then in its phase")
+  func readsRarePoints() {
+    var play = Play(bus(hourly("d", unit: 1))) { request, _ in (values(request), 10) }
+    play.connect = { now in now < 3_000 ? (.refused(endpoint: "e"), 1) : (nil, 1) }
+    play.run(until: 2 * Self.hour + 5_000)
+    #expect(play.reasons(of: "d") == [.refused, nil, nil, nil])
+    let times = play.samples.map(\.time.monotonic)
+    #expect(times.first == 0)
+    #expect(times[1] < 4_100, "\(times)")
+    #expect(Array(times.dropFirst(2)) == [Self.hour + 10, 2 * Self.hour + 10])
+    #expect(play.states(of: "station") == ["closed", "open"])
+  }
+
+  @Test("A bus on which nothing is due says that it is open once it has been for a while")
+  func opensWithoutQuestions() {
+    // The only point is due in an hour again, and was read.
+    var play = Play(bus(hourly("d", unit: 1))) { request, now in
+      now < 100 ? (.failure(.timeout(brokeOff: true)), 50) : (values(request), 10)
+    }
+    play.run(until: 10_000)
+    #expect(play.states(of: "station") == ["open"])
+    #expect((5_000...5_200).contains(play.events.first?.time.monotonic ?? 0))
+  }
+
+  @Test("They come one after the other, safety first, and those that are due anyway lose nothing")
+  func makesNoBurst() {
+    let quick = device("quick", unit: 100, points: [point(0, every: 100)])
+    let rare = (1...40).map { hourly("d\($0)", unit: UInt8($0), isSafety: $0 == 40) }
+    var definition = bus(quick)
+    definition.devices += rare
+    var play = Play(definition) { request, _ in (values(request), 10) }
+    play.connect = { now in now < 3_000 ? (.refused(endpoint: "e"), 1) : (nil, 1) }
+    play.run(until: 20_000)
+    let back = play.connects.last ?? 0
+    let asked = play.asked.filter { $0.at >= back && $0.unit != 100 }
+    #expect(Set(asked.map(\.unit)).count == 40)
+    #expect(asked.count == 40, "each once")
+    #expect(asked.first?.unit == 40, "safety first")
+    let last = asked.last?.at ?? 0
+    // 40 × 10 ms in what 90 % of cycles leave of four fifths, at least a tenth.
+    #expect((300...4_500).contains(last - back), "\(last - back) ms")
+    let lost = play.samples.filter {
+      $0.device.name == "quick" && $0.outcomes.first?.outcome == .bad(.notRead)
+    }
+    #expect(lost.isEmpty)
+  }
+
+  @Test("A unit at whose question the gateway hangs up is asked again ever more rarely")
+  func bearsAGatewayThatHangsUp() {
+    let alive = device("alive", unit: 2, points: [point(0, every: 1_000)])
+    var play = Play(bus(hourly("d", unit: 1), alive)) { request, _ in
+      request.unit == 1 ? (.failure(.closed(reason: "hung up")), 10) : (values(request), 10)
+    }
+    play.run(until: 60_000)
+    let asked = play.asked.filter { $0.unit == 1 }.map(\.at)
+    #expect((4...8).contains(asked.count), "\(asked)")
+    #expect(play.reasons(of: "d") == [.busClosed], "said once")
+    #expect(play.reasons(of: "alive").count { $0 == nil } >= 55)
+  }
+
+  @Test("A unit that comes back later than its gateway is asked when its pause is over")
+  func waitsForABackedOffUnit() {
+    let minute: Int64 = 60_000
+    var rare = point(0, every: minute)
+    rare.description.name = "rare"
+    var often = point(100, every: 500)
+    often.description.name = "often"
+    let both = device("d", unit: 1, points: [rare, often])
+    let timeout: Int64 = 200
+    var play = Play(bus(timeout: timeout, both), start: 0) { request, now in
+      // It falls silent, its gateway goes and comes back, and it does not answer at once.
+      switch now {
+      case minute - 3_000..<minute + 5_000: (.failure(.closed(reason: "gone")), 5)
+      case minute - 10_000..<minute + 6_000: (.failure(.timeout(brokeOff: false)), timeout)
+      default: (values(request), 5)
+      }
+    }
+    play.connect = { now in
+      (minute - 3_000..<minute + 5_000).contains(now) ? (.refused(endpoint: "e"), 1) : (nil, 1)
+    }
+    play.run(until: minute + 30_000)
+    let read = play.samples.filter { sample in
+      sample.time.monotonic > minute
+        && sample.outcomes.contains { $0.point == 0 && $0.outcome == .good(.uint(1)) }
+    }
+    #expect(read.count == 1)
+    #expect(read.first?.time.monotonic ?? .max < minute + 20_000)
+    #expect(!play.reasons(of: "d").suffix(10).contains(.offline))
+  }
+
+  @Test("A unit that stays away costs a handful of time-outs an hour")
+  func boundsQuestions() {
+    var play = Play(bus(timeout: 500, hourly("d", unit: 1))) { _, _ in
+      (.failure(.timeout(brokeOff: false)), 500)
+    }
+    play.connect = { now in now < 3_000 ? (.refused(endpoint: "e"), 1) : (nil, 1) }
+    play.run(until: Self.hour - 1)
+    #expect((8...16).contains(play.asked.count), "\(play.asked.map(\.at))")
+    #expect(play.reasons(of: "d").first == .refused)
+    #expect(play.reasons(of: "d").dropFirst().allSatisfy { $0 == .timeout })
+    #expect(play.states(of: "d") == ["lost"])
+  }
+}
