@@ -12,12 +12,32 @@ from .contestants.agent import Agent
 from .line import Line, measure
 from .machine import facts
 from .measure import Window
+from .mine import Reading
 from .programs import benchmark_program
 from .rig import Rig
 
+class _CountingAgent(Agent):
+    """Notes when the agent says that it passed over a cycle."""
+
+    def __init__(self, *arguments):
+        super().__init__(*arguments)
+        self.not_read: list[int] = []
+        """Unix milliseconds of each point that was due and not read."""
+
+    def readings(self, topic: str, payload: bytes, is_retained: bool) -> list[Reading]:
+        if b"not-read" in payload and "/data" in topic:
+            for sample in json.loads(payload)["samples"]:
+                reasons = sample.get("bad", {}).values()
+                self.not_read += [sample["time"]] * sum(r == "not-read" for r in reasons)
+        return super().readings(topic, payload, is_retained)
+
+
 _OUT = Path(__file__).resolve().parent.parent / "results" / "bench-modbus.json"
-#: Seconds: the shortest `every` there is.
-_SHORTEST = 0.010
+#: Seconds. The first is the shortest `every` there is; the highest rate is the first that holds.
+_INTERVALS = (0.001, 0.002, 0.003, 0.005, 0.010)
+#: Windows at that rate, and how many of them may miss a cycle: other programs of the machine may
+#: have disturbed them.
+_ROUNDS, _DISTURBED = 3, 1
 _DEVICES, _POINTS = 16, 16
 _SETTLE_SECONDS = 3.0
 #: Stations, units, seconds: 102,400 points a second.
@@ -59,7 +79,7 @@ def found(seconds: float) -> tuple[dict, list[str]]:
 
 
 def request(seconds: float) -> tuple[dict, list[str]]:
-    """16 devices of 16 float32, a connection each, at the shortest period, beside a bare loop."""
+    """16 devices of 16 float32, a connection each, at the highest rate, beside a bare loop."""
     return _request(_DEVICES, 1, seconds)
 
 
@@ -69,10 +89,26 @@ def gateway(seconds: float) -> tuple[dict, list[str]]:
 
 
 def _request(stations: int, units: int, seconds: float) -> tuple[dict, list[str]]:
-    figures, problems = _tcp(stations, units, _SHORTEST, seconds, with_loop=True)
+    tried = []
+    for interval in _INTERVALS:
+        good, bad = [], []
+        while len(good) < _ROUNDS and len(bad) <= _DISTURBED:
+            figures, problems = _tcp(stations, units, interval, seconds / _ROUNDS, with_loop=True)
+            (bad if problems else good).append(figures)
+            tried.append({
+                "interval_ms": round(1000 * interval), "missed_cycles": figures["missed_cycles"],
+                "lost": figures["lost"], "times_the_loop": round(figures["times_the_loop"], 3)})
+            print(f"  tried {tried[-1]}", flush=True)
+        if len(good) == _ROUNDS:
+            break
+    else:
+        return {"tried": tried}, ["no rate without a missed cycle"]
+    # That of the middle ratio, so that its figures belong together.
+    figures = sorted(good, key=lambda each: each["times_the_loop"])[_ROUNDS // 2]
+    figures = {"interval_ms": round(1000 * interval)} | figures | {"tried": tried}
     if figures["times_the_loop"] > MOST_TIMES_THE_LOOP:
-        problems.append(f"{figures['times_the_loop']:.2f} times the loop's CPU for a request")
-    return figures, problems
+        return figures, [f"{figures['times_the_loop']:.2f} times the loop's CPU for a request"]
+    return figures, []
 
 
 def points(seconds: float) -> tuple[dict, list[str]]:
@@ -86,24 +122,28 @@ def points(seconds: float) -> tuple[dict, list[str]]:
 def _tcp(
     stations: int, units: int, interval: float, seconds: float, with_loop: bool
 ) -> tuple[dict, list[str]]:
-    with Rig(Agent, stations, units, _POINTS, interval) as rig:
-        loops = [_loop(rig, pause) for pause in (0, interval)] if with_loop else []
+    with Rig(_CountingAgent, stations, units, _POINTS, interval) as rig:
+        loops = [_loop(rig)] if with_loop else []
         rig.warm_up(3)
         with Window(rig) as window:
             time.sleep(seconds)
         time.sleep(_SETTLE_SECONDS)
         rig.program.stop()
         if with_loop:
-            loops += [_loop(rig, pause) for pause in (0, interval)]
+            loops.append(_loop(rig))
         rig.finish()
         result = rig.account.result(window.since, window.until)
-        missed = rig.truth.missed_cycles(window.since, window.until)
+        late = rig.truth.missed_cycles(window.since, window.until)
+        missed = max(
+            _not_read(rig, window), rig.truth.readings_too_few(window.since, window.until))
     requests = result.served / _POINTS
     used = window.figures
     figures = {
         "requests_s": requests / seconds,
         "points_s": result.delivered / seconds,
         "missed_cycles": missed,
+        # Readings that came more than half an interval late, each in its cycle or not.
+        "late_readings": late,
         "lost": result.lost,
         "repeated": result.repeated,
         "latency_p50_ms": result.latency_ms(0.5),
@@ -116,9 +156,8 @@ def _tcp(
         "idle_cores": used["busy_idle"],
     }
     if loops:
-        tight, paced = ([loop["cpu_us_request"] for loop in loops[n::2]] for n in (0, 1))
-        figures["loop_cpu_us_request"] = sum(tight) / len(tight)
-        figures["paced_loop_cpu_us_request"] = sum(paced) / len(paced)
+        figures["loops_cpu_us_request"] = loops
+        figures["loop_cpu_us_request"] = sum(loops) / len(loops)
         figures["times_the_loop"] = figures["agent_cpu_us_request"] / figures["loop_cpu_us_request"]
     problems = []
     if missed:
@@ -128,19 +167,28 @@ def _tcp(
     return figures, problems
 
 
-def _loop(rig: Rig, pause: float, seconds: int = 3) -> dict:
+def _not_read(rig: Rig, window: Window) -> int:
+    """Points that the agent itself says were due in a window and not read."""
+    # To Unix milliseconds.
+    offset = time.time_ns() - time.monotonic_ns()
+    since, until = ((each + offset) / 1e6 for each in (window.since, window.until))
+    return sum(since <= time <= until for time in rig.contestant.not_read)
+
+
+def _loop(rig: Rig, seconds: int = 3) -> float:
+    """Microseconds of CPU time that a request costs a bare loop on the same slave."""
     words = {
         "first-port": rig.mine.first_port,
         "stations": rig.mine.stations,
         "units": rig.mine.units,
         "registers": 2 * _POINTS,
-        "interval-us": round(1e6 * pause),
+        "interval-us": 0,
         "seconds": seconds,
     }
     options = [word for key, value in words.items() for word in (f"--{key}", str(value))]
     command = [str(benchmark_program("bench-loop")), *options]
     result = subprocess.run(command, capture_output=True, text=True, check=True, timeout=60)
-    return json.loads(result.stdout)
+    return json.loads(result.stdout)["cpu_us_request"]
 
 
 CASES: dict[str, Callable[[float], tuple[dict, list[str]]]] = {
@@ -149,11 +197,12 @@ CASES: dict[str, Callable[[float], tuple[dict, list[str]]]] = {
 }
 
 
-def _rounded(figures: dict) -> dict:
-    return {
-        name: float(f"{value:.5g}") if isinstance(value, float) else value
-        for name, value in figures.items()
-    }
+def _rounded(value):
+    match value:
+        case float(): return float(f"{value:.5g}")
+        case list(): return [_rounded(each) for each in value]
+        case dict(): return {name: _rounded(each) for name, each in value.items()}
+        case _: return value
 
 
 def main() -> int:

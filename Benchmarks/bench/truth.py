@@ -2,6 +2,7 @@
 
 import struct
 from array import array
+from bisect import bisect_left, bisect_right
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -86,6 +87,19 @@ class Truth:
                 in_gaps += round((until - last) / interval) - 1
             missed += max(in_gaps, expected - count, 0)
         return missed
+
+    def readings_too_few(self, since: int, until: int) -> int:
+        """Cycles without a reading between two times, of all points, for whoever keeps its phase.
+
+        It reads at most once in each cycle, so what is missing is missed, and a reading that is late
+        in its cycle is not; at an interval of a millisecond a gap tells no more. One fewer is taken
+        for phase.
+        """
+        expected = int((until - since) / (self.mine.interval * _NANOSECONDS)) - 1
+        return sum(
+            max(0, expected - (bisect_right(times, until) - bisect_left(times, since)))
+            for times in self.times
+        )
 
 
 @dataclass

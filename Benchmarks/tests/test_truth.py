@@ -79,6 +79,19 @@ class TruthTests(unittest.TestCase):
         result = Truth(Path("none"), Mine(1, 1, 1, 1))
         self.assertEqual(result.missed_cycles(0, 10 * SECOND), 9)
 
+    def test_a_reading_that_is_late_in_its_cycle_is_not_missed(self):
+        result = Truth(Path("none"), Mine(1, 1, 1, 1))
+        times = (1.0, 2.9, 3.1, 4.0, 5.0, 6.0)
+        result.replay((round(t * SECOND), 0, 1, 3, 0, 2) for t in times)
+        self.assertEqual(result.missed_cycles(SECOND, 6 * SECOND), 1)
+        self.assertEqual(result.readings_too_few(SECOND, 6 * SECOND), 0)
+
+    def test_a_cycle_without_a_reading_is_one_too_few(self):
+        result = Truth(Path("none"), Mine(1, 1, 1, 1))
+        # Two cycles are missed, and one is taken for phase.
+        result.replay((t * SECOND, 0, 1, 3, 0, 2) for t in (1, 2, 5, 6, 7))
+        self.assertEqual(result.readings_too_few(SECOND // 2, 7 * SECOND + SECOND // 2), 1)
+
 
 class AccountTests(unittest.TestCase):
     def test_all_delivered_is_no_error(self):

@@ -44,8 +44,11 @@ public final class Monitor<State>: @unchecked Sendable {
     pthread_mutex_unlock(mutex)
     // Behind the unlock: who wakes up would only wait for the mutex and sleep once more. The caller
     // holds this object, so the condition is still there.
-    pthread_cond_broadcast(condition)
+    wake()
   }
+
+  /// Wakes whoever waits for the state, for changes that were made by `withLock`.
+  public func wake() { pthread_cond_broadcast(condition) }
 
   /// Blocks this thread until `body` returns a result or `seconds` have passed (`nil`: for ever);
   /// returns `nil` after the time. `body` is asked at once and after every update.

@@ -36,11 +36,15 @@ public protocol TimeSource: Sendable {
   func now() -> Timestamp
   /// Milliseconds of the monotonic clock alone, now: what timers need, and cheaper.
   var monotonic: Int64 { get }
+  /// The same in nanoseconds, for whoever is to wake up when a millisecond begins.
+  var monotonicNanoseconds: Int64 { get }
 }
 
 extension TimeSource {
   /// That of both clocks.
   public var monotonic: Int64 { now().monotonic }
+  /// As fine as its milliseconds.
+  public var monotonicNanoseconds: Int64 { monotonic * 1_000_000 }
 }
 
 /// One boot of the board: the first 32 bits of the kernel's random boot id.

@@ -43,9 +43,10 @@ public final class SampleRing: Sendable {
     var isNudged = false
 
     /// Whether there is nothing that the taker has to act on.
-    var isIdle: Bool {
-      samples.isEmpty && events.isEmpty && overruns.isEmpty && stopReason == nil && !isNudged
-    }
+    var isIdle: Bool { samples.isEmpty && overruns.isEmpty && !isUrgent }
+
+    /// Whether there is more than samples.
+    var isUrgent: Bool { !events.isEmpty || stopReason != nil || isNudged }
   }
 
   fileprivate struct State {
@@ -54,6 +55,10 @@ public final class SampleRing: Sendable {
     /// Samples before this index were dropped; removed for good when there are many of them.
     var dropped = 0
   }
+
+  /// How long samples wait for others to be taken with. Each time they are taken wakes the journal,
+  /// each destination and its broker; devices that are due together, as most are, share that.
+  private static let gatherSeconds = 0.001
 
   private let limits: Limits
   private let state: Monitor<State>
@@ -67,7 +72,7 @@ public final class SampleRing: Sendable {
   /// Takes a sample over; drops the oldest ones if there is no room.
   public func accept(_ sample: DefinedSample) {
     let limits = limits
-    state.update { state in
+    let isFirst = state.withLock { state in
       state.content.samples.append(sample)
       state.points += sample.sample.outcomes.count
       while state.points > limits.points, state.dropped < state.content.samples.count - 1 {
@@ -77,7 +82,10 @@ public final class SampleRing: Sendable {
         state.content.note(dropped: oldest.time, from: .data)
       }
       state.compact(force: false)
+      return state.content.samples.count == 1
     }
+    // The taker is awake by then, or gathers those that follow.
+    if isFirst { state.wake() }
   }
 
   /// Takes an event over; drops the oldest if there is no room.
@@ -97,15 +105,23 @@ public final class SampleRing: Sendable {
     state.update { $0.content.stopReason = reason }
   }
 
-  /// Waits for something to take, at most `seconds`; empty after that time.
+  /// Waits for something to take, at most `seconds`, and for samples that come shortly behind the
+  /// first one; empty after that time.
   func take(atMost seconds: Double) -> Content {
-    let taken: Content? = state.wait(atMost: seconds) { state in
-      guard !state.content.isIdle else { return nil }
+    let isUrgent: Bool? = state.wait(atMost: seconds) { state in
+      state.content.isIdle ? nil : state.content.isUrgent
+    }
+    guard let isUrgent else { return Content() }
+    if !isUrgent {
+      let _: Void? = state.wait(atMost: min(seconds, Self.gatherSeconds)) { state in
+        state.content.isUrgent ? () : nil
+      }
+    }
+    return state.withLock { state in
       state.compact(force: true)
       defer { state = State() }
       return state.content
     }
-    return taken ?? Content()
   }
 
   /// Takes all but the samples, which stay and are bounded here.

@@ -101,23 +101,36 @@ struct ModbusSocket: ~Copyable {
   borrowing func receive(
     into received: inout [UInt8], waiting time: Duration
   ) throws(TransactionError) -> Int {
-    var entry = pollfd(fd: descriptor, events: Int16(POLLIN), revents: 0)
-    var chunk = [UInt8](repeating: 0, count: Self.readBytes)
-    let count: Int
-    do throws(SystemError) {
-      let ready = try systemCall("poll", on: endpoint) {
-        poll(&entry, 1, time.millisecondsRoundedUp)
+    if time > .zero {
+      var entry = pollfd(fd: descriptor, events: Int16(POLLIN), revents: 0)
+      do throws(SystemError) {
+        let ready = try systemCall("poll", on: endpoint) {
+          poll(&entry, 1, time.millisecondsRoundedUp)
+        }
+        guard ready > 0 else { return 0 }
+      } catch {
+        throw .closed(reason: error.description)
       }
-      guard ready > 0 else { return 0 }
-      count = try systemCall("recv", on: endpoint) {
-        recv(descriptor, &chunk, chunk.count, Int32(MSG_DONTWAIT))
-      }
-    } catch {
-      throw .closed(reason: error.description)
     }
-    guard count > 0 else { throw .closed(reason: "\(endpoint) closed the connection") }
-    received.append(contentsOf: chunk.prefix(count))
-    return count
+    return try receive(into: &received)
+  }
+
+  /// Appends what is there; how many bytes.
+  private borrowing func receive(into received: inout [UInt8]) throws(TransactionError) -> Int {
+    let (count, code) = withUnsafeTemporaryAllocation(byteCount: Self.readBytes, alignment: 1) {
+      chunk in
+      let count = recv(descriptor, chunk.baseAddress, chunk.count, Int32(MSG_DONTWAIT))
+      let code = errno
+      if count > 0 { received.append(contentsOf: chunk.prefix(count)) }
+      return (count, code)
+    }
+    if count > 0 { return count }
+    guard count < 0 else { throw .closed(reason: "\(endpoint) closed the connection") }
+    guard code == EAGAIN || code == EINTR else {
+      throw .closed(
+        reason: SystemError(call: "recv", subject: endpoint, code: code).description)
+    }
+    return 0
   }
 
   /// Hands a request to the kernel. It has room: at most a few requests of 12 bytes are under way.

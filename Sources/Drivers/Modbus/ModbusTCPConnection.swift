@@ -103,8 +103,11 @@ struct ModbusTCPConnection: ~Copyable {
       let remaining = deadline.map { ContinuousClock.now.duration(to: $0) }
       if let remaining, remaining <= .zero { return nil }
       let count = try socket.receive(into: &received, waiting: remaining ?? .zero)
-      guard count > 0 else { return nil }
-      trace?.received(received.suffix(count))
+      if count > 0 {
+        trace?.received(received.suffix(count))
+      } else if deadline == nil {
+        return nil
+      }
     }
   }
 }

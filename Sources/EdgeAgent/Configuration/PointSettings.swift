@@ -39,9 +39,9 @@ struct PointSettings {
   var report: Setting<ReportChoice>
   var polling: PollingSettings
 
-  /// How often a point may be read: a request takes some milliseconds on any bus, and a slower
-  /// point than once a day is no monitoring.
-  static let intervals: ClosedRange<Int64> = 10...86_400_000
+  /// How often a point may be read: times are whole milliseconds, and a slower point than once a
+  /// day is no monitoring.
+  static let intervals: ClosedRange<Int64> = 1...86_400_000
 
   /// Decodes a point.
   /// - Parameter addressBase: What the file's first address is, 0 or 1.

@@ -52,7 +52,8 @@ struct DeviceCondition {
       // What a device says that answers out of range is the mine's matter.
       hasAnswered = true
       newestReason = nil
-      failing[outcome.point] = nil
+      // Nearly always there is nothing to forget, and each look costs a hash.
+      if !failing.isEmpty { failing[outcome.point] = nil }
     case .bad(.notRead, _):
       // The bus's matter.
       break

@@ -7,7 +7,7 @@ struct DeviceSection {
   var isComplete = true
 
   /// How often an agent may be told to read a device, in milliseconds.
-  private static let intervals: ClosedRange<Int64> = 10...86_400_000
+  private static let intervals: ClosedRange<Int64> = 1...86_400_000
   /// A slave that takes longer is better played by a fault.
   private static let delays: ClosedRange<Int64> = 0...60_000
   /// Unit addresses that a slave may have (Modbus over serial line V1.02, section 2.2).
