@@ -97,7 +97,8 @@ def _request(stations: int, units: int, seconds: float) -> tuple[dict, list[str]
             (bad if problems else good).append(figures)
             tried.append({
                 "interval_ms": round(1000 * interval), "missed_cycles": figures["missed_cycles"],
-                "lost": figures["lost"], "times_the_loop": round(figures["times_the_loop"], 3)})
+                "lost": figures["lost"], "agent_us": round(figures["agent_cpu_us_request"], 1),
+                "loops_us": [round(each, 1) for each in figures["loops_cpu_us_request"]]})
             print(f"  tried {tried[-1]}", flush=True)
         if len(good) == _ROUNDS:
             break
