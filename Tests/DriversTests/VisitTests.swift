@@ -117,6 +117,17 @@ struct VisitTests {
     #expect(bus.visit(probe(definition, ["d"])) == nil)
   }
 
+  @Test("Alone, a probe says that it is at work before it connects")
+  func tellsBeforeItConnects() throws {
+    let definition = bus(port: try LoopbackPorts.free(), fast("d", unit: 1))
+    var told: [BusErrand.Progress] = []
+    let done = DirectVisit.perform(probe(definition, ["d"]), on: definition) {
+      told.append($0.progress)
+    }
+    #expect(told == [BusErrand.Progress(done: 0, total: 1)])
+    #expect(done.progress == BusErrand.Progress(done: 1, total: 1))
+  }
+
   @Test("Alone, a probe opens the port, and shows what was late, spurious or on the line before")
   func alone() throws {
     let slave = try ScriptedLine { request in

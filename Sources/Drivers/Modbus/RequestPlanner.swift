@@ -179,18 +179,19 @@ extension RequestPlanner {
     /// first of them as long as can be. A run is built from its end backwards: what goes before it
     /// has been parted at its best already.
     func cheapestRuns(of spans: [Span]) -> [[Span]] {
+      let blocks = blocks(of: spans)
       var best: [(cost: Int64, runs: Int, start: Int)] = [(0, 0, 0)]
-      best.reserveCapacity(spans.count + 1)
-      let barriers = barriers(between: spans)
-      for index in spans.indices {
+      best.reserveCapacity(blocks.count + 1)
+      let barriers = barriers(between: blocks)
+      for index in blocks.indices {
         // Behind the last barrier everything may be joined that the limit allows. The end of a run
-        // is that of its widest span, which need not be the last.
-        var end = spans[index].addresses.upperBound
+        // is that of its widest block, which need not be the last.
+        var end = blocks[index].addresses.upperBound
         var chosen: (cost: Int64, runs: Int, start: Int)?
         var start = index
         while start >= barriers[index] {
-          end = max(end, spans[start].addresses.upperBound)
-          let count = end - spans[start].addresses.lowerBound
+          end = max(end, blocks[start].addresses.upperBound)
+          let count = end - blocks[start].addresses.lowerBound
           // What begins still earlier is no shorter.
           if count > limit, start < index { break }
           let price = best[start].cost + cost.price(of: table, count: count)
@@ -203,22 +204,45 @@ extension RequestPlanner {
         best.append(chosen ?? (0, 0, index))
       }
       var runs: [[Span]] = []
-      var end = spans.count
+      var end = blocks.count
       while end > 0 {
         let start = best[end].start
-        runs.append(Array(spans[start..<end]))
+        runs.append(Array(spans[blocks[start].spans.lowerBound..<blocks[end - 1].spans.upperBound]))
         end = start
       }
       return runs.reversed()
     }
 
-    /// Of each span the first that it may share a request with, as far as holes and cuts go.
-    private func barriers(between spans: [Span]) -> [Int] {
+    /// Spans that begin at one address.
+    private struct Block {
+      var addresses: Range<Int>
+      /// Indices.
+      var spans: Range<Int>
+    }
+
+    /// To part what begins at one address saves nothing, and a register may have any number of
+    /// points.
+    private func blocks(of spans: [Span]) -> [Block] {
+      var blocks: [Block] = []
+      for (index, span) in spans.enumerated() {
+        if let last = blocks.last, last.addresses.lowerBound == span.addresses.lowerBound {
+          let end = max(last.addresses.upperBound, span.addresses.upperBound)
+          blocks[blocks.count - 1] = Block(
+            addresses: last.addresses.lowerBound..<end, spans: last.spans.lowerBound..<index + 1)
+        } else {
+          blocks.append(Block(addresses: span.addresses, spans: index..<index + 1))
+        }
+      }
+      return blocks
+    }
+
+    /// Of each block the first that it may share a request with, as far as holes and cuts go.
+    private func barriers(between blocks: [Block]) -> [Int] {
       let cuts = limits.cuts.filter { $0.table == table }.map(\.address)
       var barrier = 0
       var end = 0
-      return spans.indices.map { index in
-        let first = spans[index].addresses.lowerBound
+      return blocks.indices.map { index in
+        let first = blocks[index].addresses.lowerBound
         if index > 0, first >= end {
           let hole = end..<first
           let isParted =
@@ -226,7 +250,7 @@ extension RequestPlanner {
             || (!separate.isEmpty && hole.contains { separate.contains($0) })
           if isParted { barrier = index }
         }
-        end = max(end, spans[index].addresses.upperBound)
+        end = max(end, blocks[index].addresses.upperBound)
         return barrier
       }
     }
