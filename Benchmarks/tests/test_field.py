@@ -93,19 +93,6 @@ class Faults(unittest.TestCase):
             set(FAULTS),
         )
 
-    def test_a_bit_is_beyond_the_window_only_if_a_late_answer_came_while_it_was_asked_for(self):
-        point = Point(2, 0, 0)
-        of = bus(function=2, address=0, count=16)
-        (key,) = of.requests
-        # The first request's answer, whose bit is set, at various times; the second's is not.
-        for sent, found, beyond, wrongs in (
-            (2004, True, 1, 0), (1990, True, 0, 1), (2040, True, 0, 1), (2004, False, 0, 0),
-        ):
-            of.requests[key][0] = of.requests[key][0]._replace(sent=sent)
-            verdict = Verdict()
-            judge_values(of, 3, point, [Outcome(2010, found, "")], verdict)
-            self.assertEqual((verdict.beyond, len(verdict.wrong)), (beyond, wrongs))
-
     def test_what_the_checksum_can_not_see_is_known(self):
         for seed in range(300):
             treatment = self.treated("flip", "rtu", seed)
