@@ -117,4 +117,52 @@ struct LostTurnTests {
     #expect(play.reasons(of: "d").dropFirst().allSatisfy { $0 == .timeout })
     #expect(play.states(of: "d") == ["lost"])
   }
+
+  @Test("A unit of many requests at whose questions the gateway hangs up costs the others no more")
+  func bearsAGatewayThatHangsUpOften() {
+    // Too far apart to be asked for together.
+    let many = (0..<30).map { point(UInt16($0) * 200, every: Self.hour) }
+    let alive = device("alive", unit: 2, points: [point(0, every: 1_000)])
+    var play = Play(bus(device("d", unit: 1, points: many), alive)) { request, _ in
+      request.unit == 1 ? (.failure(.closed(reason: "hung up")), 10) : (values(request), 10)
+    }
+    play.run(until: 60_000)
+    let asked = play.asked.filter { $0.unit == 1 }.map(\.at)
+    #expect((4...12).contains(asked.count), "\(asked)")
+    #expect(play.reasons(of: "d") == Array(repeating: .busClosed, count: 30), "said once each")
+    #expect(play.reasons(of: "alive").count { $0 == nil } >= 55)
+  }
+
+  @Test("A unit at which the gateway hung up is asked for all that it missed once it answers")
+  func asksForAllOnceItAnswers() {
+    let many = (0..<30).map { point(UInt16($0) * 200, every: Self.hour) }
+    let alive = device("alive", unit: 2, points: [point(0, every: 100)])
+    var play = Play(bus(device("d", unit: 1, points: many), alive)) { request, now in
+      request.unit == 1 && now < 20_000
+        ? (.failure(.closed(reason: "hung up")), 10) : (values(request), 10)
+    }
+    play.run(until: 60_000)
+    #expect(play.reasons(of: "d").count { $0 == nil } == 30, "each once")
+    let lost = play.reasons(of: "alive").enumerated().filter { $0.offset > 250 && $0.element != nil }
+    #expect(lost.isEmpty, "what was missed comes no faster than the line carries it")
+  }
+
+  @Test("A connection that is made anew does not put off what has waited for its turn")
+  func keepsTurns() throws {
+    let (dead, other) = (hourly("dead", unit: 1), hourly("other", unit: 2))
+    var agenda = PollAgenda(bus(dead, other), start: 0, spreads: false)
+    for _ in 0..<2 {
+      let due = try #require(agenda.take(at: 0) { _ in .free })
+      agenda.recordLost(due, wasAsked: false, at: 0)
+    }
+    agenda.recallLost(at: 1_000)
+    let first = try #require(agenda.take(at: 1_000) { _ in .free })
+    #expect(first.job.request.unit == 1)
+    agenda.recallAgain(first, at: 1_000)
+    let turn = try #require(agenda.nextTime(at: 1_000) { _ in .free })
+    #expect((1_001..<2_000).contains(turn))
+    agenda.recallLost(at: turn)
+    let second = agenda.take(at: turn) { _ in .free }
+    #expect(second?.job.request.unit == 2)
+  }
 }

@@ -48,7 +48,8 @@ struct PollingFuzzTests {
     arguments: 0..<40 as Range<UInt64>)
   func recovers(seed: UInt64) {
     var generator = SeededGenerator(seed: seed)
-    let definition = randomDefinition(&generator)
+    // Those that are read rarely are asked for again after an outage.
+    let definition = randomDefinition(&generator, periods: [250, 1000, 3000, 45_000])
     let units = definition.devices.map { _ in RandomUnit(&generator) }
     var faults = SeededGenerator(seed: seed &+ 1000)
     var play = Play(definition, spreads: true) { request, now in
@@ -59,6 +60,11 @@ struct PollingFuzzTests {
         )
       }
       return units[Int(request.unit) - 1].answer(request, at: now, &faults)
+    }
+    var connecting = SeededGenerator(seed: seed &+ 2000)
+    play.connect = { now in
+      let isRefused = now < 30_000 && Int.random(in: 0..<4, using: &connecting) > 0
+      return isRefused ? (.refused(endpoint: "e"), 1) : (nil, 1)
     }
     // A refused point is asked again after twice the time that it was refused for, at the latest.
     play.run(until: 120_000)
@@ -83,10 +89,12 @@ struct PollingFuzzTests {
     }
   }
 
-  private func randomDefinition(_ generator: inout SeededGenerator) -> ModbusBusDefinition {
+  private func randomDefinition(
+    _ generator: inout SeededGenerator, periods: [Int64] = [250, 1000, 3000]
+  ) -> ModbusBusDefinition {
     let devices = (1...Int.random(in: 1...3, using: &generator)).map { unit in
       RandomMap.device(
-        &generator, unit: UInt8(unit), points: 12, periods: [250, 1000, 3000])
+        &generator, unit: UInt8(unit), points: 12, periods: periods)
     }
     let line = SerialLine(
       path: "", baud: [1200, 9600, 115_200].randomElement(using: &generator) ?? 9600)

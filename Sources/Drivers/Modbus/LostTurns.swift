@@ -24,9 +24,24 @@ struct LostTurn: Sendable, Hashable {
 extension PollAgenda {
   /// The bus had no connection for a job, or lost it over the question, at `now`.
   mutating func recordLost(_ due: Due, wasAsked: Bool, at now: Int64) {
+    guard wasAsked else {
+      lost[due.id] = lost[due.id] ?? LostTurn()
+      return
+    }
+    let turn = recordAsked(due, at: now)
+    guard due.job.request.everyMilliseconds > LostTurn.soon else { return }
+    // Each of the unit's questions may cost the others their connection, whatever it asks for.
+    for entry in schedule.entries(where: { $0.request.unit == due.job.request.unit }) {
+      if let other = lost[entry.id], other.again < turn.again { lost[entry.id] = turn }
+    }
+  }
+
+  /// A job's question was put in vain until `now`.
+  private mutating func recordAsked(_ due: Due, at now: Int64) -> LostTurn {
     var turn = lost[due.id] ?? LostTurn()
-    if wasAsked { turn.recordAsked(at: now) }
+    turn.recordAsked(at: now)
     lost[due.id] = turn
+    return turn
   }
 
   /// The bus has a connection from `now` on: what was due without one is due again, but for what is
@@ -44,14 +59,17 @@ extension PollAgenda {
       definition.manners.closesAfterCycle
       ? [Int64](repeating: 0, count: loads.count) : PhaseSpread.turns(of: loads, beside: carried)
     for (entry, turn) in zip(missed, turns) {
-      schedule.recall(entry.id, at: max(now + turn, lost[entry.id]?.again ?? .min))
+      let earliest = lost[entry.id]?.again ?? .min
+      let time = max(now, earliest) + turn
+      // What has its turn already keeps it: connections may come and go before that.
+      schedule.recall(entry.id, at: entry.recalled < earliest ? time : min(entry.recalled, time))
     }
   }
 
   /// A job that was due again was not answered until `now`: once more later.
   mutating func recallAgain(_ due: Due, at now: Int64) {
-    recordLost(due, wasAsked: true, at: now)
-    schedule.recall(due.id, at: lost[due.id]?.again ?? now)
+    let turn = recordAsked(due, at: now)
+    schedule.recall(due.id, at: turn.again)
   }
 
   /// A job that was due again can't be asked before `time`.
