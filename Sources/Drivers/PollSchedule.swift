@@ -56,14 +56,17 @@ struct PollSchedule<Job: Sendable>: Sendable {
   /// Adds a job that is due at `first` and then every `every` milliseconds (at least 1). Urgent
   /// ones are taken before those that are not.
   /// - Parameter recalled: When it is due beside its cycles, once.
+  /// - Returns: What names it.
+  @discardableResult
   mutating func add(
     _ job: Job, every: Int64, first: Int64, isUrgent: Bool = false, recalled: Int64 = .max
-  ) {
+  ) -> Int {
     precondition(every > 0, "a period of \(every) ms")
     lastID += 1
     entries.append(
       Entry(
         id: lastID, job: job, every: every, isUrgent: isUrgent, next: first, recalled: recalled))
+    return lastID
   }
 
   /// Takes the job out for good.

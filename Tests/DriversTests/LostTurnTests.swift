@@ -165,4 +165,27 @@ struct LostTurnTests {
     let second = agenda.take(at: turn) { _ in .free }
     #expect(second?.job.request.unit == 2)
   }
+
+  @Test("What is planned anew meanwhile is still asked for")
+  func outlivesAPlan() throws {
+    // One request with a hole, which the unit declines.
+    let holed = device(
+      "d", unit: 1, points: [point(0, every: Self.hour), point(5, every: Self.hour)])
+    var agenda = PollAgenda(bus(holed), start: 0, spreads: false)
+    let whole = try #require(agenda.take(at: 0) { _ in .free })
+    let isDivided = agenda.decline(whole, code: 2, at: 0)
+    try #require(isDivided)
+    let first = try #require(agenda.take(at: 0) { _ in .free })
+    agenda.recordOutcome(of: first.id)
+    let second = try #require(agenda.take(at: 0) { _ in .free })
+    agenda.recordLost(second, wasAsked: false, at: 0)
+    // It may be another unit now, so it is asked for the whole again.
+    agenda.forget(unit: 1, at: 0)
+    let abandoned = agenda.settle(at: 0)
+    #expect(abandoned.isEmpty)
+    agenda.recallLost(at: 1_000)
+    let again = try #require(agenda.take(at: 1_000) { _ in .free })
+    #expect(again.job.request.points == [0, 1])
+    #expect(again.isRecalled)
+  }
 }

@@ -95,11 +95,16 @@ struct PollAgenda: Sendable {
       isSafety: job.request.isSafety)
   }
 
-  /// - Parameter recalled: When it is due beside its cycles, once.
-  private mutating func add(_ job: Job, first: Int64, recalled: Int64 = .max) {
-    schedule.add(
+  /// - Parameters:
+  ///   - recalled: When it is due beside its cycles, once.
+  ///   - turn: That of a job that was last due without a connection.
+  private mutating func add(
+    _ job: Job, first: Int64, recalled: Int64 = .max, lost turn: LostTurn? = nil
+  ) {
+    let id = schedule.add(
       job, every: job.request.everyMilliseconds, first: first, isUrgent: job.request.isSafety,
       recalled: recalled)
+    if let turn { lost[id] = turn }
   }
 
   /// When the next job can be taken, as far as `readiness` says now; `nil` without jobs.
@@ -328,6 +333,7 @@ extension PollAgenda {
       groups[index].staleSince = nil
       let plan = plan(of: index)
       if first == next, plan == Set(entries.map(\.job.request)) { continue }
+      let turn = entries.compactMap { lost[$0.id] }.max { $0.again < $1.again }
       for entry in entries {
         let count = Int((next - entry.next) / every)
         if count > 0 {
@@ -340,7 +346,8 @@ extension PollAgenda {
       let device = groups[index].device
       for request in plan.sorted(by: { $0.points.lexicographicallyPrecedes($1.points) }) {
         add(
-          Job(device: device, group: index, request: request), first: next, recalled: recalled)
+          Job(device: device, group: index, request: request), first: next, recalled: recalled,
+          lost: turn)
       }
     }
     return abandoned
