@@ -143,7 +143,7 @@ struct LostTurnTests {
     }
     play.run(until: 60_000)
     #expect(play.reasons(of: "d").count { $0 == nil } == 30, "each once")
-    let lost = play.reasons(of: "alive").enumerated().filter { $0.offset > 250 && $0.element != nil }
+    let lost = play.reasons(of: "alive").dropFirst(250).compactMap(\.self)
     #expect(lost.isEmpty, "what was missed comes no faster than the line carries it")
   }
 
