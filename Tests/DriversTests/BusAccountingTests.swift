@@ -51,6 +51,28 @@ struct BusAccountingTests {
     }
   }
 
+  @Test("Periods that no bus can keep fill no stream of events, and no cycle is left out")
+  func tellsOfOverrunsNowAndThen() {
+    let devices = (1...8).map { unit in
+      device("d\(unit)", unit: UInt8(unit), points: [point("p", .holding, 0, every: 1)])
+    }
+    let definition = ModbusBusDefinition(
+      name: "line", endpoint: .tcp(host: "h", port: 1), timeoutMilliseconds: 200, devices: devices)
+    var play = Play(definition) { request, _ in (values(request), 50) }
+    play.run(until: 60_000)
+    play.machine.end(at: play.time)
+    play.reports += play.machine.takeReports()
+    for device in devices {
+      let gaps = play.events.filter { $0.source == device.name }.compactMap { event in
+        if case .gap(let gap) = event.detail { gap } else { nil }
+      }
+      #expect((5...8).contains(gaps.count))
+      let untold = gaps.compactMap(\.count).reduce(0, +)
+      let told = play.samples.count { $0.device.name == device.name }
+      #expect((59_000...60_001).contains(untold + told), "\(untold) and \(told)")
+    }
+  }
+
   /// Every point has at least one outcome for each of its cycles, but for the newest few, and
   /// exactly as many as cycles.
   private func expectCompleteCycles(_ play: Play, _ devices: [ModbusDevice]) {

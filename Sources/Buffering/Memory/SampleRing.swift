@@ -112,7 +112,8 @@ public final class SampleRing: Sendable {
       state.content.isIdle ? nil : state.content.isUrgent
     }
     guard let isUrgent else { return Content() }
-    if !isUrgent {
+    // Not for no time at all: that is a sleep of tens of microseconds.
+    if !isUrgent, seconds > 0 {
       let _: Void? = state.wait(atMost: min(seconds, Self.gatherSeconds)) { state in
         state.content.isUrgent ? () : nil
       }

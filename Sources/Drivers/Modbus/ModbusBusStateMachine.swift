@@ -3,8 +3,8 @@ internal import Telemetry
 /// Decides what a bus does next and what it reports; does no I/O itself. All times are monotonic
 /// milliseconds.
 struct ModbusBusStateMachine {
-  /// Cycles of a request reported one by one after an overrun; what was missed before them is one
-  /// gap event. A board that slept an hour must not answer with an hour of samples.
+  /// Cycles of a request reported one by one after an overrun; what was missed before them is told
+  /// by a gap event. A board that slept an hour must not answer with an hour of samples.
   static let reportedMissedCycles = 60
   /// How long a connection has to stand to count as good when no unit answers on it.
   static let settlingTime: Int64 = 5_000
@@ -80,9 +80,10 @@ struct ModbusBusStateMachine {
   }
 
   /// Hands over what was reported since the last call.
-  mutating func takeReports() -> [Report] {
-    reports.take()
-  }
+  mutating func takeReports() -> [Report] { reports.take() }
+
+  /// The bus is given up: nothing but `takeReports` follows.
+  mutating func end(at now: Timestamp) { reports.end(at: now) }
 
   /// What to do at `now`. What needs no bus, such as the points of a unit that is backed off, is
   /// reported on the way.
