@@ -239,6 +239,25 @@ struct ErrandTests {
     #expect(share.earliest(opening: 300, longest: 100, idleEnd: 350, at: 200) == 500)
   }
 
+  @Test("One that the schedule's own questions keep from its window goes first after some time")
+  func goesFirst() {
+    let wait = VisitShare.longestWait
+    var share = VisitShare()
+    share.recordHeld(until: 2_000, at: 100)
+    #expect(!share.goesFirst(at: 2_000))
+    share.recordHeld(until: wait + 1_000, at: 2_000)
+    #expect(!share.goesFirst(at: 100 + wait - 1))
+    #expect(share.goesFirst(at: 100 + wait))
+    share.record(from: 100 + wait, until: 110 + wait)
+    #expect(!share.goesFirst(at: 1_000_000))
+    // The line's own three quarters are no such wait.
+    share.recordHeld(until: .min, at: 0)
+    #expect(!share.goesFirst(at: 1_000_000))
+    share.recordHeld(until: 900, at: 500)
+    share.forgetHeld()
+    #expect(!share.goesFirst(at: 1_000_000))
+  }
+
   @Test("An inbox takes a few errands, and none after its end")
   func inbox() {
     let errand = BusErrand.scan(BusScan(definition, units: [1], isTraced: false))

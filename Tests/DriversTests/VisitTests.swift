@@ -101,6 +101,27 @@ struct VisitTests {
     }
   }
 
+  @Test("An errand ends beside a schedule whose own question always waits for a late answer")
+  func takesTurnsAtTheLateWindow() async throws {
+    let slave = try ScriptedLine { request in [.send(request.registers(1, unit: 2))] }
+    defer { slave.stop() }
+    let definition = bus(line(slave.path), timeout: 200, fast("d", unit: 1))
+    let window = LateWindow.timeouts * 200
+    try await withBus(definition) { bus, sink in
+      try await waitUntil("it is asked") { bus.counters.badAnswers >= 1 }
+      let ticket = try #require(bus.visit(probe(definition, ["d"])))
+      try await waitUntil("it is done", within: 30) { ticket.look().isDone }
+      let probe = try done(ticket.look().errand)
+      #expect(probe.readings.map(\.outcome) == [.bad(.badAnswer)])
+      let asked = bus.counters.badAnswers
+      #expect(asked >= 2, "the schedule has had its turns meanwhile")
+      try await waitUntil("the schedule goes on") { bus.counters.badAnswers > asked }
+    }
+    let times = slave.received.map(\.time)
+    let gaps = zip(times, times.dropFirst()).map { $0.duration(to: $1) }
+    #expect(gaps.allSatisfy { $0 >= .milliseconds(window - 1) }, "none within the window: \(gaps)")
+  }
+
   @Test("On a bus that is refused each point says so, and the errand ends with the bus")
   func refused() async throws {
     let definition = bus(port: try LoopbackPorts.free(), fast("d", unit: 1))

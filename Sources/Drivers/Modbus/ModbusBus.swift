@@ -105,9 +105,11 @@ public actor ModbusBus {
     while true {
       let (isCancelled, ticket) = inbox.withLock { $0.look() }
       guard !isCancelled else { break }
-      let now = clock.now()
       heartbeat.turn(nextWithin: workMilliseconds)
-      switch state.next(at: now) {
+      if let ticket, visitShare.goesFirst(at: clock.monotonic) {
+        _ = visit(ticket, &state, idleEnd: nil)
+      }
+      switch state.next(at: clock.now()) {
       case .connect: connect(&state)
       case .ask(let turn):
         perform(turn, &state)
@@ -198,16 +200,22 @@ public actor ModbusBus {
   ) -> Int64 {
     let now = clock.monotonic
     switch ticket.next(isOpen: state.isOpen && connection != nil) {
-    case .done: inbox.withLock { $0.remove(ticket) }
+    case .done:
+      inbox.withLock { $0.remove(ticket) }
+      visitShare.forgetHeld()
     case .connect:
       heartbeat.turn(nextWithin: workMilliseconds)
       if let error = connect(&state) { ticket.connectFailed(error) }
     case .ask(let question):
+      let opening = state.opening(for: question.request)
       let earliest = visitShare.earliest(
-        opening: state.opening(for: question.request),
+        opening: opening,
         longest: question.timeoutMilliseconds + definition.wireMilliseconds,
         idleEnd: idleEnd, at: now)
-      guard earliest <= now else { return earliest }
+      guard earliest <= now else {
+        visitShare.recordHeld(until: opening, at: now)
+        return earliest
+      }
       // Its time-out may be any; one passes at most before the request, and one behind it.
       heartbeat.turn(
         nextWithin: workMilliseconds + 2 * question.timeoutMilliseconds)

@@ -110,8 +110,14 @@ struct VisitShare: Sendable, Hashable {
   /// After a question that took some time the bus has this many times as long for its own: a
   /// quarter of the line is an errand's, and no more than one time-out at once.
   static let ownTimes: Int64 = 3
+  /// Milliseconds that a question waits at most while the schedule's own, in vain each time, keep
+  /// the late window shut before it; then it goes first when the window opens. A unit whose every
+  /// answer is a bad one is asked at each opening, and an errand at it would never end.
+  static let longestWait: Int64 = 5_000
 
   private var earliest = Int64.min
+  /// Since when a late window has held the next question; the end of time if none has.
+  private var heldSince = Int64.max
 
   /// When a question may be asked that is allowed from `opening` on and takes `longest` at most,
   /// while the bus has nothing to do until `idleEnd` (`nil`: it is busy).
@@ -122,6 +128,20 @@ struct VisitShare: Sendable, Hashable {
 
   /// A question began and ended.
   mutating func record(from start: Int64, until end: Int64) {
+    heldSince = .max
     earliest = end + Self.ownTimes * max(1, end - start)
+  }
+
+  /// A question has to wait, for a window that opens at `opening`.
+  mutating func recordHeld(until opening: Int64, at now: Int64) {
+    if opening > now { heldSince = min(heldSince, now) }
+  }
+
+  /// The question that waited is given up.
+  mutating func forgetHeld() { heldSince = .max }
+
+  /// Whether a question is to be asked before the schedule's, as soon as it may be at all.
+  func goesFirst(at now: Int64) -> Bool {
+    heldSince != .max && now - heldSince >= Self.longestWait
   }
 }
