@@ -30,13 +30,63 @@ struct LostTurnTests {
 
   @Test("A bus on which nothing is due says that it is open once it has been for a while")
   func opensWithoutQuestions() {
-    // The only point is due in an hour again, and was read.
-    var play = Play(bus(hourly("d", unit: 1))) { request, now in
+    // The only point is due again when the test is over, and what is due that soon is not recalled.
+    let one = device("d", unit: 1, points: [point(0, every: LostTurn.soon)])
+    var play = Play(bus(one)) { request, now in
       now < 100 ? (.failure(.timeout(brokeOff: true)), 50) : (values(request), 10)
     }
-    play.run(until: 10_000)
+    play.run(until: LostTurn.soon - 1_000)
     #expect(play.states(of: "station") == ["open"])
     #expect((5_000...5_200).contains(play.events.first?.time.monotonic ?? 0))
+  }
+
+  @Test("A unit that starts more slowly than the gateway is read when it does, not an hour later")
+  func readsUnitsThatStartSlowly() {
+    let silences: [Result<ReadAnswer, TransactionError>] = [
+      .failure(.timeout(brokeOff: false)), .success(.exception(11)),
+    ]
+    for silence in silences {
+      let quick = device("quick", unit: 2, points: [point(0, every: 5_000)])
+      var play = Play(bus(timeout: 1_000, hourly("d", unit: 1), quick)) { request, now in
+        now < 20_000 ? (silence, 1_000) : (values(request), 10)
+      }
+      play.run(until: Self.hour + 5_000)
+      #expect(play.states(of: "d") == ["lost", "recovered"])
+      let good = play.samples.filter {
+        $0.device.name == "d" && $0.outcomes.first?.outcome == .good(.uint(1))
+      }
+      let times = good.map(\.time.monotonic)
+      #expect(times.count == 2, "\(times)")
+      #expect(times.first ?? .max < 50_000)
+      #expect((Self.hour..<Self.hour + 1_000).contains(times.last ?? 0), "in its phase")
+    }
+  }
+
+  @Test("All of a unit's rare points are read so, those that were offline at their turn as well")
+  func readsWhatWasOffline() {
+    let many = (0..<10).map { point(UInt16($0) * 200, every: Self.hour) }
+    var play = Play(bus(timeout: 1_000, device("d", unit: 1, points: many))) { request, now in
+      now < 20_000 ? (.failure(.timeout(brokeOff: false)), 1_000) : (values(request), 10)
+    }
+    play.run(until: 120_000)
+    #expect(play.reasons(of: "d").contains(.offline))
+    #expect(play.reasons(of: "d").count { $0 == nil } == 10, "each once")
+  }
+
+  @Test("A dead unit of many rare points costs the others what a unit's pauses allow")
+  func boundsADeadUnit() {
+    let many = (0..<30).map { point(UInt16($0) * 200, every: Self.hour) }
+    let alive = device("alive", unit: 2, points: [point(0, every: 1_000)])
+    var play = Play(bus(timeout: 500, device("d", unit: 1, points: many), alive)) { request, _ in
+      request.unit == 1 ? (.failure(.timeout(brokeOff: false)), 500) : (values(request), 10)
+    }
+    play.run(until: Self.hour - 1)
+    let asked = play.asked.filter { $0.unit == 1 }.map(\.at)
+    let pauses = zip(asked, asked.dropFirst()).map { $1 - $0 }
+    // As each pause is half a second longer than the one before it.
+    #expect(pauses.dropFirst(25).allSatisfy { $0 >= UnitBackoff.longestPause }, "\(pauses)")
+    #expect(asked.count > 30, "each once more at least")
+    #expect(play.reasons(of: "alive").allSatisfy { $0 == nil })
   }
 
   @Test("They come one after the other, safety first, and those that are due anyway lose nothing")
@@ -158,7 +208,7 @@ struct LostTurnTests {
     agenda.recallLost(at: 1_000)
     let first = try #require(agenda.take(at: 1_000) { _ in .free })
     #expect(first.job.request.unit == 1)
-    agenda.recallAgain(first, at: 1_000)
+    agenda.recordFailure(of: first, .timeout, at: 1_000)
     let turn = try #require(agenda.nextTime(at: 1_000) { _ in .free })
     #expect((1_001..<2_000).contains(turn))
     agenda.recallLost(at: turn)

@@ -1,4 +1,7 @@
-/// When a job that was due without a connection is asked again, over the next one. Pure.
+internal import Telemetry
+
+/// When a job that was due without a connection, or at a unit that gave no answer, is asked again
+/// before its next cycle. Pure.
 struct LostTurn: Sendable, Hashable {
   /// What is due within so many milliseconds anyway is not asked beside its cycles: as long as a
   /// unit that was silent may have to wait.
@@ -29,7 +32,7 @@ extension PollAgenda {
       return
     }
     let turn = recordAsked(due, at: now)
-    guard due.job.request.everyMilliseconds > LostTurn.soon else { return }
+    guard due.job.isRare else { return }
     // Each of the unit's questions may cost the others their connection, whatever it asks for.
     for entry in schedule.entries(where: { $0.request.unit == due.job.request.unit }) {
       if let other = lost[entry.id], other.again < turn.again { lost[entry.id] = turn }
@@ -66,12 +69,33 @@ extension PollAgenda {
     }
   }
 
-  /// A job that was due again was not answered until `now`: once more later.
-  mutating func recallAgain(_ due: Due, at now: Int64) {
-    let turn = recordAsked(due, at: now)
-    schedule.recall(due.id, at: turn.again)
+  /// A job was asked in vain until `now`. Where that was for want of an answer it is due once more
+  /// later: a station may be there before its units, and a board before both.
+  mutating func recordFailure(of due: Due, _ reason: BadReason, at now: Int64) {
+    guard due.job.isRare, reason.isSilence else { return recordOutcome(of: due.id) }
+    schedule.recall(due.id, at: recordAsked(due, at: now).again)
   }
 
-  /// A job that was due again can't be asked before `time`.
-  mutating func postpone(_ due: Due, until time: Int64) { schedule.recall(due.id, at: time) }
+  /// A job's unit is left alone until `time`; then a rare one is due, whether or not it was.
+  mutating func postpone(_ due: Due, until time: Int64) {
+    guard due.job.isRare else { return recordOutcome(of: due.id) }
+    lost[due.id] = lost[due.id] ?? LostTurn()
+    schedule.recall(due.id, at: time)
+  }
+}
+
+extension PollAgenda.Job {
+  /// Whether it is asked beside its cycles when it was asked in vain.
+  fileprivate var isRare: Bool { request.everyMilliseconds > LostTurn.soon }
+}
+
+extension BadReason {
+  /// Whether the unit gave no answer, as far as the bus or its gateway knows.
+  fileprivate var isSilence: Bool {
+    switch self {
+    case .timeout: true
+    case .exception(let code): ModbusBusStateMachine.gatewayExceptions.contains(code)
+    default: false
+    }
+  }
 }

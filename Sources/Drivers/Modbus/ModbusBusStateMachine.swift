@@ -107,11 +107,8 @@ struct ModbusBusStateMachine {
       } else if let backoff = backoffs[due.job.request.unit],
         !backoff.mayAsk(at: now.monotonic)
       {
-        if due.isRecalled {
-          agenda.postpone(due, until: backoff.askAgain)
-        } else {
-          fail(due, .offline, at: now)
-        }
+        agenda.postpone(due, until: backoff.askAgain)
+        if !due.isRecalled { report(due, .offline, at: now) }
       } else if let code = agenda.standingException(of: due.job, at: now.monotonic) {
         fail(due, .exception(code), at: now)
       } else if isOpen {
@@ -335,12 +332,7 @@ extension ModbusBusStateMachine {
     _ due: PollAgenda.Due, _ reason: BadReason, answeredAt: Timestamp? = nil,
     at now: Timestamp
   ) {
-    if due.isRecalled, reason == .timeout {
-      // A station may be there before the units behind it.
-      agenda.recallAgain(due, at: now.monotonic)
-    } else {
-      agenda.recordOutcome(of: due.id)
-    }
+    agenda.recordFailure(of: due, reason, at: now.monotonic)
     if answeredAt != nil { reportSwallowed(by: due, at: now) }
     report(due, reason, answeredAt: answeredAt, at: now)
   }
