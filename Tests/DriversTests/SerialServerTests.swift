@@ -198,4 +198,22 @@ struct SerialServerTests {
     // The answer's 8 pauses, and 3.5 characters.
     #expect(first.duration(to: second) >= .milliseconds(320 + 128))
   }
+
+  @Test("An errand has its answer where each new connection is the schedule's first")
+  func errandOverANewConnection() async throws {
+    let server = try server { [.send($0.registers(1, unit: 2))] }
+    defer { server.stop() }
+    let one = device("d", unit: 1, points: [point(0, every: 50)])
+    let definition = bus(server, timeout: 200, one)
+    try await withBus(definition) { bus, _ in
+      try await waitUntil("it is asked") { bus.counters.badAnswers >= 1 }
+      let probe = BusProbe(definition, devices: ["d"], isTraced: false)
+      let ticket = try #require(bus.visit(.probe(probe)))
+      try await waitUntil("it is done") { ticket.look().isDone }
+      guard case .probe(let done) = ticket.look().errand else { throw WaitedInVain("a probe") }
+      #expect(done.readings.map(\.outcome) == [.bad(.badAnswer)])
+      let asked = bus.counters.badAnswers
+      try await waitUntil("the schedule goes on") { bus.counters.badAnswers > asked }
+    }
+  }
 }

@@ -223,7 +223,9 @@ public actor ModbusBus {
       let end = clock.now()
       lastUse = end.monotonic
       state.finishVisit(question.request, with: outcome.result, at: end)
-      visitShare.record(from: now, until: end.monotonic)
+      // One that was not asked is to be over the next connection, before the schedule's if it has
+      // waited long enough: a connection on which those went first is no good for it either.
+      if outcome.result.isAsked { visitShare.record(from: now, until: end.monotonic) }
       counts.withLock { counts in
         counts.counters.lateAnswers += outcome.lateAnswers
         counts.recordVisit(

@@ -74,6 +74,14 @@ extension Result<ReadAnswer, TransactionError> {
     }
   }
 
+  /// Whether the question went out at all.
+  var isAsked: Bool {
+    switch self {
+    case .failure(.closedBefore), .failure(.staleConnection): false
+    case .success, .failure: true
+    }
+  }
+
   /// Whether the unit, or somebody in its place, answered.
   var isAnswer: Bool { if case .success = self { true } else { false } }
 }
