@@ -40,10 +40,10 @@ extension PointSettings {
   /// The type that fits the table, with its bit.
   private func registerType() -> RegisterType? {
     if let bitPlace = bit.place, type.value != .bit, !type.isRefused {
-      bitPlace.refuse("a bit of no bit type", "type: bit is expected beside it")
+      refuse("bit", bitPlace, "a bit of no bit type", "type: bit is expected beside it")
     }
     if let lengthPlace = length.place, type.value != .string, !type.isRefused {
-      lengthPlace.refuse("a length of no string", "type: string is expected beside it")
+      refuse("length", lengthPlace, "a length of no string", "type: string is expected beside it")
     }
     let holdsBits = address.value?.table.holdsBits
     if case .absent = type {
@@ -69,6 +69,21 @@ extension PointSettings {
         "length: 1 to \(RegisterType.longestText) registers is expected beside it")
     }
     return registerType(chosen)
+  }
+
+  /// Refuses a key that belongs to a type which the point has not; the profile's are not dropped
+  /// in silence.
+  private func refuse(
+    _ key: String, _ settingPlace: ConfigurationValue, _ what: String, _ expected: String
+  ) {
+    let blamed = ownPlace(settingPlace, type.place, address.place)
+    guard settingPlace.file != place.file, let type = type.value else {
+      blamed.refuse(what, expected)
+      return
+    }
+    blamed.refuse(
+      "\(key), which the profile gives it, means nothing for \(type.rawValue)",
+      Self.anotherPoint)
   }
 
   private func registerType(_ type: PointType) -> RegisterType? {

@@ -5,6 +5,10 @@ internal import Telemetry
 // Settings that mean nothing together. What would be ignored is refused.
 
 extension PointSettings {
+  /// What to do where a profile's keys are in the way.
+  static let anotherPoint =
+    "a point of another name is expected: this one has the profile's keys"
+
   /// Refuses what means nothing for a value of this type.
   func refuseMeaningless(for type: RegisterType) -> Bool {
     let ofNumbers = [
@@ -41,8 +45,7 @@ extension PointSettings {
       let isOwn = settingPlace.file == place.file
       ownPlace(settingPlace, self.type.place, enumeration.place, address.place).refuse(
         "\(key)\(isOwn ? "" : ", which the profile gives it,") means nothing for \(kind)",
-        isOwn
-          ? "leave it out" : "a point of another name is expected: this one has the profile's keys")
+        isOwn ? "leave it out" : Self.anotherPoint)
     }
     return settings.allSatisfy { $0.place == nil }
   }
