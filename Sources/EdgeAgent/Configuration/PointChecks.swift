@@ -6,9 +6,9 @@ extension PointSettings {
   /// The point that all settings together describe; `nil` after a problem.
   /// - Parameters:
   ///   - interval: Milliseconds between readings where the point says nothing itself.
-  ///   - deviceRule: When it is reported where the point says nothing itself.
+  ///   - deviceChoice: When it is reported where the point says nothing itself.
   func point(
-    name: String, every interval: Int64, report deviceRule: ReportRule? = nil
+    name: String, every interval: Int64, report deviceChoice: ReportChoice? = nil
   ) -> ModbusPoint? {
     if address.isAbsent {
       place.refuse(
@@ -29,7 +29,7 @@ extension PointSettings {
     let description = PointDescription(
       name: name, type: Self.name(of: type), unit: unit.value, range: range.value,
       location: location.value, decimals: decimals.value, enumeration: enumeration.value,
-      report: rule(for: type, deviceRule))
+      report: rule(for: type, interval, deviceChoice))
     return ModbusPoint(
       description: description, table: start.table, address: start.address, type: type,
       order: order.value ?? .abcd, scale: scale.value.map(DecimalNumber.init),
