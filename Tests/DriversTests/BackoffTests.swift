@@ -117,10 +117,27 @@ struct BackoffTests {
     var watch = BusWatch()
     #expect(watch.recordOpen() == StateDetail(state: "open"))
     #expect(watch.recordOpen() == nil)
-    #expect(watch.recordClosed(reason: "r") == StateDetail(state: "closed", reason: "r"))
-    #expect(watch.recordClosed(reason: "s") == nil)
+    #expect(watch.recordClosed(reason: "r", at: 0) == StateDetail(state: "closed", reason: "r"))
+    #expect(watch.recordClosed(reason: "s", at: 9_999) == nil)
     #expect(watch.recordOpen() != nil)
     var closedFirst = BusWatch()
-    #expect(closedFirst.recordClosed(reason: "r") != nil)
+    #expect(closedFirst.recordClosed(reason: "r", at: 0) != nil)
+  }
+
+  @Test("A bus that is closed for another reason says so, ever less often in one outage")
+  func watchesReasons() {
+    var watch = BusWatch()
+    #expect(watch.recordClosed(reason: "no file", at: 0)?.reason == "no file")
+    #expect(watch.recordClosed(reason: "no file", at: 60_000) == nil)
+    #expect(watch.recordClosed(reason: "no port", at: 60_001)?.reason == "no port")
+    // Two reasons in turns, each second for a day.
+    let told = (0..<86_400).count { second in
+      let reason = second.isMultiple(of: 2) ? "refused" : "closed"
+      return watch.recordClosed(reason: reason, at: 61_000 + Int64(second) * 1000) != nil
+    }
+    #expect((6...140).contains(told))
+    #expect(watch.recordOpen() != nil)
+    #expect(watch.recordClosed(reason: "a", at: 100_000_000) != nil)
+    #expect(watch.recordClosed(reason: "b", at: 100_010_000)?.reason == "b")
   }
 }

@@ -46,8 +46,15 @@ struct BusAccountingTests {
     play.run(until: 60_000)
     expectCompleteCycles(play, devices)
     for source in ["station", "d1", "d2", "d3", "d4"] {
-      let states = play.states(of: source)
-      for (first, second) in zip(states, states.dropFirst()) { #expect(first != second) }
+      let told = play.events.filter { $0.source == source && $0.stateDetail != nil }
+      for (first, second) in zip(told, told.dropFirst()) {
+        #expect(first.stateDetail != second.stateDetail)
+        // A bus may be closed for another reason, but tells that no sooner.
+        let pause = second.time.monotonic - first.time.monotonic
+        #expect(
+          first.stateDetail?.state != second.stateDetail?.state
+            || (source == "station" && pause >= BusWatch.reasonPauses.lowerBound))
+      }
     }
   }
 

@@ -75,6 +75,25 @@ struct BusStatisticsTests {
     #expect(unit.lastFailure == .init(reason: .badAnswer, time: time(50)))
   }
 
+  @Test("A unit whose connection closes again and again is asked in vain, one that idled is not")
+  func closures() {
+    let before = Result<ReadAnswer, TransactionError>.failure(.closedBefore(reason: "gone"))
+    var unit = UnitStatistics(unit: 3)
+    for second: Int64 in 0..<10 {
+      unit.record(before, turnaround: nil, at: time(2 * second))
+      unit.record(.success(.values([1])), turnaround: 1, at: time(2 * second + 1))
+    }
+    #expect(unit.lastFailure == nil)
+    unit.record(.failure(.closed(reason: "gone")), turnaround: nil, at: time(50))
+    for second: Int64 in 51...60 { unit.record(before, turnaround: nil, at: time(second)) }
+    #expect(unit.lastFailure == .init(reason: .busClosed, time: time(60)))
+    unit.record(.success(.values([1])), turnaround: 1, at: time(61))
+    unit.record(before, turnaround: nil, at: time(62))
+    #expect(unit.lastFailure == .init(reason: .busClosed, time: time(60)))
+    unit.record(before, turnaround: nil, at: time(63))
+    #expect(unit.lastFailure == .init(reason: .busClosed, time: time(63)))
+  }
+
   @Test("Use is the share of the last minute, and of less after the start")
   func use() throws {
     var use = BusUse(start: 100_000)

@@ -186,9 +186,55 @@ struct ErrandTests {
     #expect(scan.found.allSatisfy { !$0.isAnswer })
     // A lost connection is made again once for each question.
     #expect(scan.problem == "gone (2 of 7 questions)")
-    #expect(scan.transactions.map(\.unit) == [3, 1, 3])
+    #expect(scan.transactions.map(\.unit) == [2, 3, 1, 2, 3])
     #expect(asked.count == 10)
     #expect(done.progress == BusErrand.Progress(done: 8, total: 8))
+    #expect(scan.hints == [2: .echo])
+    #expect(scan.asked == 4 && !scan.isBrokenOff)
+  }
+
+  @Test("A scan that is broken off says how many were asked, and how many only the first time")
+  func scansInPart() throws {
+    for (questions, asked, once) in [(0, 0, 0), (4, 4, 3), (10, 10, 9), (13, 10, 6)] {
+      var runner = VisitRunner(.scan(BusScan(definition, units: 1...10, isTraced: false)))
+      for _ in 0..<questions {
+        guard case .ask(let question) = runner.next(isOpen: true) else { break }
+        runner.finish(
+          VisitOutcome(
+            result: question.request.unit == 2
+              ? .success(.values([7])) : .failure(.timeout(brokeOff: false)), microseconds: 1))
+      }
+      // The next one is on its way.
+      _ = runner.next(isOpen: true)
+      runner.abandon("reloaded")
+      let scan = try scan(runner.errand)
+      #expect(scan.isBrokenOff && scan.problem == "reloaded")
+      #expect(scan.asked == asked && scan.askedOnce == once, "\(questions)")
+    }
+  }
+
+  @Test("What a scan hears in place of an answer it keeps by unit: gateway, echo, noise")
+  func hints() throws {
+    func hints(_ definition: ModbusBusDefinition) throws -> [UInt8: BusScan.Hint] {
+      let errand = BusErrand.scan(BusScan(definition, units: 1...5, isTraced: false))
+      let done = run(errand) { request in
+        switch request.unit {
+        case 1: .success(.exception(request.table == .input ? 11 : 10))
+        case 2: .failure(.timeout(brokeOff: false, heard: .echo))
+        case 3: .failure(.timeout(brokeOff: false, heard: .noise))
+        case 4:
+          request.table == .input
+            ? .success(.exception(2)) : .failure(.timeout(brokeOff: false, heard: .noise))
+        default: .failure(.timeout(brokeOff: false))
+        }
+      }
+      return try scan(done.errand).hints
+    }
+    #expect(try hints(definition) == [1: .gateway(11), 2: .echo, 3: .noise])
+    var echoing = definition
+    echoing.endpoint = .rtuOverTCP(RTUOverTCP(host: "h", port: 1, echoes: true))
+    // What comes back there as it should tells nothing.
+    #expect(try hints(echoing) == [1: .gateway(11), 3: .noise])
   }
 
   @Test("A scan keeps the pauses of bus and units, and gives each unit its own time")

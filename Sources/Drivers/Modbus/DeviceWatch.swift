@@ -31,9 +31,16 @@ struct DeviceWatch: Sendable, Hashable {
   }
 }
 
-/// Tells when a bus opens and closes, once each.
+/// Tells when a bus opens and closes, once each, and why it is still closed when that changes.
 struct BusWatch: Sendable, Hashable {
+  /// Milliseconds between two reasons of one outage, doubled with each up to the longest: a station
+  /// that now refuses and now hangs up would change with each attempt.
+  static let reasonPauses: ClosedRange<Int64> = 10_000...640_000
+
   private var known: Bool?
+  private var toldReason = ""
+  private var nextReason = Int64.min
+  private var reasonPause = BusWatch.reasonPauses.lowerBound
   /// Whether it was told that the bus is open.
   var isOpen: Bool { known == true }
 
@@ -47,10 +54,18 @@ struct BusWatch: Sendable, Hashable {
     return StateDetail(state: "open")
   }
 
-  /// Points could not be read for want of a connection; returns what to report.
-  mutating func recordClosed(reason: String) -> StateDetail? {
-    guard known != false else { return nil }
+  /// Points could not be read for want of a connection at `now` (monotonic milliseconds); returns
+  /// what to report.
+  mutating func recordClosed(reason: String, at now: Int64) -> StateDetail? {
+    if known == false {
+      guard reason != toldReason, now >= nextReason else { return nil }
+      reasonPause = min(2 * reasonPause, Self.reasonPauses.upperBound)
+    } else {
+      reasonPause = Self.reasonPauses.lowerBound
+    }
     known = false
+    toldReason = reason
+    nextReason = now + reasonPause
     return StateDetail(state: "closed", reason: reason)
   }
 }

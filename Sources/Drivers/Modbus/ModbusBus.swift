@@ -96,10 +96,14 @@ public actor ModbusBus {
     }
   }
 
+  /// What an errand is told that the bus's end breaks off.
+  private static let endWords =
+    "broken off: the configuration was reloaded, or the agent stops; ask again"
+
   private func poll() {
     var state = ModbusBusStateMachine(definition, start: clock.monotonic)
     defer {
-      for ticket in inbox.withLock({ $0.end() }) { ticket.abandon("the bus was given up") }
+      for ticket in inbox.withLock({ $0.end() }) { ticket.abandon(Self.endWords) }
       heartbeat.rest()
     }
     while true {

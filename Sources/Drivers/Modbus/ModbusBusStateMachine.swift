@@ -196,7 +196,7 @@ extension ModbusBusStateMachine {
   }
 
   private mutating func recordClosed(at now: Timestamp) {
-    if let change = busWatch.recordClosed(reason: closedText) {
+    if let change = busWatch.recordClosed(reason: closedText, at: now.monotonic) {
       reports.addEvent(.bus(change), from: busName, .warning, at: now)
     }
   }

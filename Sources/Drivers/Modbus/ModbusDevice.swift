@@ -124,6 +124,15 @@ public enum ModbusEndpoint: Sendable, Hashable {
     if case .tcp = self { false } else { true }
   }
 
+  /// Whether what is sent comes back before the answer, as configured.
+  var echoes: Bool {
+    switch self {
+    case .tcp: false
+    case .rtu(let line): line.echoes
+    case .rtuOverTCP(let server): server.echoes
+    }
+  }
+
   /// The serial line as far as its speed is known; `nil` for a bus over TCP.
   public var line: SerialLine? {
     switch self {

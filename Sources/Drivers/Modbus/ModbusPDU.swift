@@ -47,6 +47,8 @@ enum AnswerError: Error, Hashable {
 }
 
 extension AnswerError: CustomStringConvertible {
+  private func bytes(_ count: Int) -> String { "\(count) \(count == 1 ? "byte" : "bytes")" }
+
   /// What was found and what was expected.
   var description: String {
     switch self {
@@ -55,14 +57,14 @@ extension AnswerError: CustomStringConvertible {
     case .wrongProtocol(let found):
       "answer of protocol \(found); expected 0 (Modbus)"
     case .impossibleLength(let found, let expected):
-      "answer of \(found) bytes behind the header's length; expected "
+      "answer of \(bytes(found)) behind the header's length; expected "
         + "\(expected.lowerBound) to \(expected.upperBound)"
     case .wrongUnit(let found, let expected):
       "answer of unit \(found); expected \(expected)"
     case .wrongFunction(let found, let expected):
       "answer to function \(found); expected \(expected)"
     case .wrongLength(let found, let expected):
-      "answer with \(found) bytes of data; expected \(expected)"
+      "answer with \(bytes(found)) of data; expected \(expected)"
     case .wrongEcho:
       "the request did not come back as it was sent; expected its echo (echo: true)"
     case .neverSilent:

@@ -11,8 +11,8 @@ struct ScanCommand: ParsableCommand {
       A first pass asks each unit for a holding register with a time-out of 100 ms, a second one \
       those that were silent for an input register with the bus's own. An exception is an answer, \
       but for a gateway's about a unit behind it. Beside a running agent that one asks, between \
-      its own requests. Exits with 0 if a unit answers, 1 if none does, 69 if an agent runs that \
-      can't be asked, 78 if the configuration is wrong.
+      its own requests. Exits with 0 if a unit answers, 1 if none does or it broke off, 69 if \
+      an agent runs that can't be asked, 78 if the configuration is wrong.
       """)
 
   @OptionGroup var options: ConfigurationOptions
@@ -20,9 +20,11 @@ struct ScanCommand: ParsableCommand {
   var bus: String
   @Option(help: "The units: numbers and ranges of 1-247, with commas between.")
   var units = "1-247"
-  @Option(help: "The second pass's time-out in ms, in place of the bus's.")
+  // A negative number is told what is expected, too.
+  @Option(
+    parsing: .unconditional, help: "The second pass's time-out in ms, in place of the bus's.")
   var timeout: Int64?
-  @Flag(help: "Show every byte of the units that answer.") var trace = false
+  @Flag(help: "Show every byte of units for which any came.") var trace = false
   @Flag(help: "Print JSON.") var json = false
 
   func validate() throws {
@@ -52,7 +54,7 @@ struct ScanCommand: ParsableCommand {
     } else {
       OutputLines.write(report.lines)
     }
-    if !report.units.contains(where: \.isAnswer) { throw ExitCode.failure }
+    if !report.isGood { throw ExitCode.failure }
   }
 
   private func scan(

@@ -248,6 +248,9 @@ extension ErrandDesk {
     let names =
       fields.members["devices"] == nil
       ? Set(known.map(\.name)) : Set(try fields.array("devices").map(\.text))
+    if let unknown = names.subtracting(known.map(\.name)).min() {
+      return .failure(Self.isUnknown("device \(unknown)"))
+    }
     var wanted: [String: Set<String>] = [:]
     for device in known where names.contains(device.name) {
       wanted[device.name] = Set(device.points.map(\.name))

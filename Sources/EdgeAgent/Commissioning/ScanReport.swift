@@ -20,8 +20,26 @@ struct ScanReport: Equatable {
   private static let damaged = "damaged"
 
   var bus: String
+  /// What came in place of answers.
+  struct Hint: Equatable {
+    /// `exception-10`, `exception-11`, `echo` or `noise`.
+    var heard: String
+    /// The same for a human.
+    var words: String
+    /// For these units.
+    var units: [UInt8]
+  }
+
   /// How many units were asked.
   var asked: Int
+  /// How many were to be asked.
+  var wanted: Int
+  /// How many of those asked were silent and not asked the second time.
+  var askedOnce: Int
+  /// Whether all were asked, the silent ones twice.
+  var isComplete: Bool
+  /// Of units that are not among `units`.
+  var hints: [Hint]
   /// Those for which something came.
   var units: [Unit]
   /// Why it could not be done to the end, or what became of the connection.
@@ -32,7 +50,13 @@ struct ScanReport: Equatable {
   /// The report of a scan that is done.
   init(_ scan: BusScan, of bus: ModbusBusDefinition) {
     self.bus = bus.name
-    asked = scan.units.count
+    asked = scan.asked
+    wanted = scan.units.count
+    askedOnce = scan.askedOnce
+    isComplete = !scan.isBrokenOff
+    let heard = Dictionary(grouping: scan.hints.keys.sorted()) { scan.hints[$0] }
+    hints = heard.compactMap { hint, units in hint.map { Hint($0, for: units) } }
+      .sorted { $0.heard < $1.heard }
     problem = scan.problem
     transactions = scan.transactions
     units = scan.found.map { found in
@@ -53,7 +77,36 @@ struct ScanReport: Equatable {
   }
 }
 
+extension ScanReport.Hint {
+  fileprivate init(_ hint: BusScan.Hint, for units: [UInt8]) {
+    self.units = units
+    let list = "unit\(units.count == 1 ? "" : "s") \(UnitList.text(units))"
+    switch hint {
+    case .gateway(let code):
+      heard = "exception-\(code)"
+      words = "a gateway answers for \(list): \(exceptionWords(code))"
+    case .echo: (heard, words) = ("echo", "only the request's own echo came for \(list)")
+    case .noise: (heard, words) = ("noise", "only bytes that are no answer came for \(list)")
+    }
+  }
+}
+
 extension ScanReport {
+  /// Whether a unit answers, and nothing was left out.
+  var isGood: Bool { isComplete && units.contains(where: \.isAnswer) }
+
+  /// How many answer, of how many.
+  private var sum: String {
+    let answers = units.count(where: \.isAnswer)
+    let damages = units.count - answers
+    let answered =
+      "\(answers) answer\(answers == 1 ? "s" : "")" + (damages > 0 ? ", \(damages) damaged" : "")
+    let all = "of \(wanted) unit\(wanted == 1 ? "" : "s") "
+    guard !isComplete else { return all + answered }
+    return all + "\(asked) asked"
+      + (askedOnce > 0 ? ", \(askedOnce) of them only the first time" : "") + ": " + answered
+  }
+
   /// The report for a human at a terminal.
   var lines: [String] {
     var table = TextTable("UNIT", "DEVICE", "ANSWER", "TIME")
@@ -62,14 +115,8 @@ extension ScanReport {
         "\(unit.unit)", unit.devices.joined(separator: ", "), unit.words,
         "\(millisecondText(unit.microseconds)) ms")
     }
-    let answers = units.count(where: \.isAnswer)
-    let damages = units.count - answers
-    var end = [
-      "\(terminalSafe(bus)): of \(asked) unit\(asked == 1 ? "" : "s") "
-        + "\(answers) answer\(answers == 1 ? "s" : "")"
-        + (damages > 0 ? ", \(damages) damaged" : "")
-    ]
-    if damages > 0 {
+    var end = ["\(terminalSafe(bus)): \(sum)"] + hints.map { terminalSafe($0.words) }
+    if !units.allSatisfy(\.isAnswer) {
       end.append(
         "damaged is what came and is no answer; on a line two units with one number, a wrong speed "
           + "or parity look like that, over TCP something else than Modbus at that port")
@@ -84,6 +131,9 @@ extension ScanReport {
   func writeMembers(into json: inout JSONWriter) {
     json.member("bus", bus)
     json.member("asked", asked)
+    json.member("of", wanted)
+    json.member("askedOnce", askedOnce)
+    json.member("complete", isComplete)
     json.key("problem")
     if let problem { json.string(problem) } else { json.null() }
     json.key("units")
@@ -98,6 +148,19 @@ extension ScanReport {
       json.member("answer", unit.answer)
       json.member("text", unit.words)
       json.member("microseconds", unit.microseconds)
+      json.endObject()
+    }
+    json.endArray()
+    json.key("hints")
+    json.beginArray()
+    for hint in hints {
+      json.beginObject()
+      json.member("heard", hint.heard)
+      json.member("text", hint.words)
+      json.key("units")
+      json.beginArray()
+      for unit in hint.units { json.int(unit) }
+      json.endArray()
       json.endObject()
     }
     json.endArray()
@@ -116,6 +179,9 @@ extension ScanReport {
   init(_ fields: JSONFields) throws(PayloadError) {
     bus = try fields.string("bus")
     asked = try fields.integer("asked")
+    wanted = try fields.integer("of")
+    askedOnce = try fields.integer("askedOnce")
+    isComplete = try fields.bool("complete")
     problem = try fields.optionalString("problem")
     units = []
     for object in try fields.objects("units") {
@@ -124,6 +190,13 @@ extension ScanReport {
           unit: try object.integer("unit"), devices: try object.array("devices").map(\.text),
           answer: try object.string("answer"), words: try object.string("text"),
           microseconds: try object.integer("microseconds")))
+    }
+    hints = []
+    for object in try fields.objects("hints") {
+      hints.append(
+        Hint(
+          heard: try object.string("heard"), words: try object.string("text"),
+          units: try object.array("units").compactMap { UInt8($0.text) }))
     }
     transactions = []
     guard fields.members["transactions"] != nil else { return }

@@ -19,4 +19,19 @@ enum UnitList {
     }
     return units.sorted()
   }
+
+  /// The same back as text; `units` ascend.
+  static func text(_ units: [UInt8]) -> String {
+    var ranges: [ClosedRange<UInt8>] = []
+    for unit in units {
+      if let last = ranges.last, Int(last.upperBound) + 1 == Int(unit) {
+        ranges[ranges.count - 1] = last.lowerBound...unit
+      } else {
+        ranges.append(unit...unit)
+      }
+    }
+    return ranges.map {
+      $0.count == 1 ? "\($0.lowerBound)" : "\($0.lowerBound)-\($0.upperBound)"
+    }.joined(separator: ",")
+  }
 }

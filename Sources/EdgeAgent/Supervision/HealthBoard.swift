@@ -236,8 +236,12 @@ final class HealthBoard: HealthSource, StoreObserver {
       guard let place = state.places[HealthState.PartKey(kind: kind, name: name)],
         state.parts[place].fault != fault
       else { return false }
+      // A bus that is closed for another reason is closed since it was closed.
+      let old = state.parts[place].fault
+      let keepsSince =
+        kind == .bus && fault != nil && old != nil && old != DeviceCondition.starting
       state.parts[place].fault = fault
-      state.parts[place].since = now.wall
+      if !keepsSince { state.parts[place].since = now.wall }
       return true
     }
     if isNew { tell(kind, name, fault: fault) }

@@ -163,6 +163,13 @@ struct ProbeProgramTests {
         answer.hasPrefix(#"{"v":1,"error":"malformed-request","text":"\#(wrong)"#), "\(answer)")
     }
 
+    let deliveries = try RawClient(directory.file("control.sock"))
+    deliveries.send(#"{"v":1,"command":"deliveries","devices":["gas","dust"]}"# + "\n")
+    let refusal = try deliveries.receiveAll()
+    #expect(
+      refusal.hasPrefix(#"{"v":1,"error":"unknown-name","text":"the agent has no device dust;"#),
+      "\(refusal)")
+
     // A technician asks device by device: one errand that is done makes room for the next.
     for number in 1...9 {
       let again = try run("probe", "gas")
@@ -247,6 +254,7 @@ struct ProbeProgramTests {
     let gone = try run("scan", "line", "--units", "5")
     #expect(gone.status == 1)
     #expect(gone.output.contains("No such file or directory"), "\(gone)")
+    #expect(gone.output.contains("of 1 unit 0 asked: 0 answer\n"), "\(gone)")
   }
 
   @Test("An agent that can't be asked keeps its buses to itself: 69")
@@ -286,6 +294,9 @@ struct ProbeProgramTests {
     #expect(bus.status == 64)
     #expect(bus.errors.contains("has no bus lime; did you mean line?"), "\(bus.errors)")
     #expect(try run("scan", "line", "--units", "0-3").status == 64)
+    let negative = try run("scan", "line", "--timeout", "-1")
+    #expect(negative.status == 64)
+    #expect(negative.errors.contains("--timeout -1: 10 to 60000 ms is expected"), "\(negative)")
     let far = try run("probe", "nobody-knows-this")
     #expect(far.errors.contains("; known there: gas, fan, dead\n"), "\(far.errors)")
     for command in ["check", "probe", "scan line", "status"] {

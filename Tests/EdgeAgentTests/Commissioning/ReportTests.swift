@@ -114,6 +114,8 @@ struct ReportTests {
       devices: [ModbusDevice(name: "gas", unit: 3, points: [])])
     var report = ScanReport(
       BusScan(definition, units: 1...5, isTraced: false), of: definition)
+    #expect(!report.isGood)
+    report.asked = 5
     #expect(report.lines == ["line-1: of 5 units 0 answer"])
     report.units = [
       .init(
@@ -123,7 +125,11 @@ struct ReportTests {
         unit: 4, devices: [], answer: "damaged", words: "damaged: an answer with a wrong checksum",
         microseconds: 60_000),
     ]
+    #expect(report.isGood)
     report.problem = "gone"
+    report.hints = [
+      .init(heard: "echo", words: "only the request's own echo came for unit 5", units: [5])
+    ]
     report.transactions = [Self.trace]
     #expect(try ScanReport(fields { report.writeMembers(into: &$0) }) == report)
     report.transactions = []
@@ -134,10 +140,34 @@ struct ReportTests {
         "4             damaged: an answer with a wrong checksum  60.000 ms",
         "",
         "line-1: of 5 units 1 answers, 1 damaged",
+        "only the request's own echo came for unit 5",
         "damaged is what came and is no answer; on a line two units with one number, a wrong speed "
           + "or parity look like that, over TCP something else than Modbus at that port",
         "gone",
       ])
+  }
+
+  @Test("A scan that is broken off says how many it asked and is not good; a gateway is named")
+  func scanInPart() throws {
+    let definition = ModbusBusDefinition(
+      name: "line-1", endpoint: .tcp(host: "h", port: 1), timeoutMilliseconds: 500, devices: [])
+    var scan = BusScan(definition, units: 1...9, isTraced: false)
+    for unit: UInt8 in 1...5 {
+      let next = scan.next()
+      let question = try #require(next)
+      let result: ReadAnswer = unit == 2 ? .values([1]) : .exception(11)
+      scan.take(VisitOutcome(result: .success(result), microseconds: 1500), of: question)
+    }
+    scan.fail("ask again")
+    let report = ScanReport(scan, of: definition)
+    #expect(!report.isGood && report.units.contains(where: \.isAnswer))
+    #expect(
+      report.lines.suffix(3) == [
+        "line-1: of 9 units 5 asked, 4 of them only the first time: 1 answers",
+        "a gateway answers for units 1,3-5: exception 11 (gateway target failed to respond)",
+        "ask again",
+      ])
+    #expect(try ScanReport(fields { report.writeMembers(into: &$0) }) == report)
   }
 
   @Test(

@@ -116,8 +116,12 @@ struct HealthBoardTests {
   func bus() throws {
     board.accept(event("station", .bus(StateDetail(state: "closed", reason: "refused"))))
     #expect(try part("station").fault == "refused")
+    let since = try part("station").since
+    #expect(since == clock.now().wall)
     board.accept(event("station", .bus(StateDetail(state: "closed"))))
     #expect(try part("station").fault == "closed")
+    // For another reason, but since the same moment.
+    #expect(try part("station").since == since)
     board.accept(event("station", .bus(StateDetail(state: "open"))))
     #expect(try part("station").fault == nil)
     #expect(count() == 3)

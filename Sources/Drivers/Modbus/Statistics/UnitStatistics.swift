@@ -39,6 +39,8 @@ public struct UnitStatistics: Sendable, Hashable {
   /// `nil` while it is asked as often as its points are due.
   public internal(set) var rest: Rest?
 
+  // The connection closed over the newest question, or before it.
+  private var wasClosed = false
   // By code; codes that the specification does not know are one count, at 0.
   private var exceptionCounts = [Int](
     repeating: 0, count: Int(BadReason.exceptionCodes.upperBound) + 1)
@@ -47,7 +49,7 @@ public struct UnitStatistics: Sendable, Hashable {
   public init(unit: UInt8) { self.unit = unit }
 
   /// Takes what came of a question at `now`. What a connection that closed before the question has
-  /// to do with is not the unit's.
+  /// to do with is not the unit's, unless that happens twice in a row.
   /// - Parameter turnaround: Microseconds from the end of the request to its answer.
   mutating func record(
     _ result: Result<ReadAnswer, TransactionError>, turnaround: Int64?, at now: Timestamp
@@ -60,8 +62,15 @@ public struct UnitStatistics: Sendable, Hashable {
     case .failure(.wrongChecksum), .failure(.noise): wrongChecksums += 1
     case .failure(.badAnswer): badAnswers += 1
     case .failure(.closed): break
-    case .failure(.closedBefore), .failure(.staleConnection): return
+    case .failure(.closedBefore):
+      // Stations close what is idle. Where the next connection closes, too, it is asked in vain.
+      guard wasClosed else {
+        wasClosed = true
+        return
+      }
+    case .failure(.staleConnection): return
     }
+    wasClosed = result.lacksConnection
     if let turnaround { turnarounds.record(microseconds: turnaround) }
     if let reason = result.badReason { lastFailure = Failure(reason: reason, time: now) }
   }

@@ -39,14 +39,32 @@ public struct BusScan: Sendable, Hashable {
     }
   }
 
+  /// What came for a unit in place of an answer, none of it the unit's own word.
+  public enum Hint: Sendable, Hashable {
+    /// A gateway's exception, 10 or 11: the gateway is there.
+    case gateway(UInt8)
+    /// Only what was sent.
+    case echo
+    /// Only bytes that nothing can be made of.
+    case noise
+  }
+
   /// The units that are asked, ascending.
   public let units: [UInt8]
   /// Those for which something came so far, ascending.
   public private(set) var found: [Found] = []
+  /// Of units that are not among those found: what the newest question to them brought.
+  public private(set) var hints: [UInt8: Hint] = [:]
+  /// Units that were asked at all.
+  public private(set) var asked = 0
+  /// Units that were silent, and are not asked the second time because the scan broke off.
+  public private(set) var askedOnce = 0
+  /// Whether units are left that were not asked, or not asked again.
+  public private(set) var isBrokenOff = false
   /// Why it could not be done to the end, or what became of the connection; `nil` for nothing.
   public private(set) var problem: String?
-  /// What went over the wire to units that answered, or at whose question the connection closed, in
-  /// order; empty unless it is traced.
+  /// What went over the wire to units for which anything came, or at whose question the connection
+  /// closed, in order; empty unless it is traced.
   public private(set) var transactions: [TracedTransaction] = []
 
   let isTraced: Bool
@@ -56,6 +74,8 @@ public struct BusScan: Sendable, Hashable {
   /// What the first pass may come to wait.
   private let longestFirstTimeout: Int64
   private let isSerial: Bool
+  /// On such a line an echo tells nothing.
+  private let expectsEcho: Bool
   private var firstTimeout: Int64
   private var isFirstPass = true
   /// Of this pass, the next one last.
@@ -76,6 +96,7 @@ public struct BusScan: Sendable, Hashable {
     self.units = Set(units).sorted()
     waiting = self.units.reversed()
     isSerial = definition.endpoint.framesAsRTU
+    expectsEcho = definition.endpoint.echoes
     timings = UnitTimings(definition)
     givenTimeout = timeoutMilliseconds
     longestFirstTimeout = timeoutMilliseconds ?? definition.timeoutMilliseconds
@@ -116,6 +137,7 @@ public struct BusScan: Sendable, Hashable {
     guard let unit = current else { return }
     current = nil
     done += 1
+    if isFirstPass { asked += 1 }
     if isFirstPass, outcome.lateAnswers > 0 {
       firstTimeout = min(2 * firstTimeout, longestFirstTimeout)
     }
@@ -125,7 +147,9 @@ public struct BusScan: Sendable, Hashable {
       problem = "\(reason) (\(closures) of \(done) questions)"
       trace(outcome, of: question)
     }
+    hints[unit] = hint(outcome.result)
     guard let answer = Self.answer(outcome.result, of: question) else {
+      if hints[unit] != nil { trace(outcome, of: question) }
       if isFirstPass { silent.append(unit) }
       return
     }
@@ -144,10 +168,21 @@ public struct BusScan: Sendable, Hashable {
 
   mutating func fail(_ text: String) {
     problem = text
+    isBrokenOff = true
+    askedOnce = isFirstPass ? silent.count : waiting.count + (current == nil ? 0 : 1)
     current = nil
     waiting = []
     silent = []
     isFirstPass = false
+  }
+
+  private func hint(_ result: Result<ReadAnswer, TransactionError>) -> Hint? {
+    switch result {
+    case .success(.exception(let code)) where Self.gatewayExceptions.contains(code): .gateway(code)
+    case .failure(.timeout(_, heard: .echo)): expectsEcho ? nil : .echo
+    case .failure(.timeout(_, heard: .noise)): .noise
+    case .success, .failure: nil
+    }
   }
 
   private static func answer(
