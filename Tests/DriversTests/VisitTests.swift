@@ -101,6 +101,26 @@ struct VisitTests {
     }
   }
 
+  @Test("A scan whose bus ends, as by a reload, says so and how far it came")
+  func scanOfABusThatEnds() async throws {
+    let slave = try ScriptedLine { request in
+      request.unit == 1 ? [.send(request.registers(1))] : []
+    }
+    defer { slave.stop() }
+    let definition = bus(line(slave.path), timeout: 400, fast("d", unit: 1, every: 100))
+    let bus = try ModbusBus(definition: definition, sink: RecordingSink(), clock: KernelClock())
+    let task = Task { await bus.run() }
+    let errand = BusErrand.scan(BusScan(definition, units: 1...247, isTraced: false))
+    let ticket = try #require(bus.visit(errand))
+    try await waitUntil("it is under way") { ticket.look().errand.progress.done >= 3 }
+    task.cancel()
+    await task.value
+    guard case (.scan(let scan), true) = ticket.look() else { throw WaitedInVain("a scan's end") }
+    #expect(scan.isBrokenOff && scan.found.map(\.unit) == [1])
+    #expect((3..<247).contains(scan.asked) && scan.askedOnce == scan.asked - 1)
+    #expect(scan.problem?.contains("the configuration was reloaded") == true)
+  }
+
   @Test("On a bus that is refused each point says so, and the errand ends with the bus")
   func refused() async throws {
     let definition = bus(port: try LoopbackPorts.free(), fast("d", unit: 1))
