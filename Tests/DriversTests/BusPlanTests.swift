@@ -94,6 +94,26 @@ struct SerialLinePlanTests {
     #expect(plan.cycleMillisecondsWithOneDead == 510)
   }
 
+  @Test(
+    "The delays of the direction control are of each request's time",
+    arguments: [RS485Direction.Switch.kernel, .rts])
+  func reckonsDelays(by way: RS485Direction.Switch) {
+    func plan(_ direction: RS485Direction?) -> BusPlan {
+      let line = SerialLine(path: "/dev/ttyS1", baud: 9600, direction: direction)
+      return BusPlan(
+        bus(line, timeout: 500, device("a", unit: 1, points: [point(0, every: 100)])))
+    }
+    let plain = plan(nil)
+    let delayed = plan(
+      RS485Direction(by: way, delayBeforeMilliseconds: 100, delayAfterMilliseconds: 20))
+    #expect(plain.impossibleRequests.isEmpty)
+    #expect(delayed.impossibleRequests.count == 1)
+    #expect(abs(delayed.load - plain.load - 1.2) < 0.0001)
+    // The kernel holds the driver on while the time-out runs already.
+    let more = delayed.devices[0].silentMilliseconds - plain.devices[0].silentMilliseconds
+    #expect(abs(more - (way == .kernel ? 100 : 120)) < 0.001)
+  }
+
   @Test("A slow line that can't keep its periods says so by its load")
   func findsOverload() {
     let line = SerialLine(path: "/dev/ttyS1", baud: 1200)

@@ -240,7 +240,7 @@ struct SerialPortTests {
       var first = try ModbusRTUConnection.open(SerialLine(path: slave.path, baud: 9600))
       let second = failure(slave.path)
       #expect(second == .portInUse(path: slave.path))
-      #expect(second?.description == "open \(slave.path): in use by another program")
+      #expect(second?.description == "open \(slave.path): in use by another program or bus")
       #expect(second?.badReason == .busClosed)
       // The attempt did the first no harm.
       let request = ReadRequest(table: .holding, address: 0, count: 1)

@@ -1,4 +1,5 @@
 import Foundation
+import LinuxSystem
 import TestSupport
 import Testing
 
@@ -106,6 +107,45 @@ struct RunningAgentTests {
     agent.send(SIGHUP)
     try agent.waitUntilItPrints("reloaded \(path)")
     #expect(try agent.stop() == 0)
+  }
+
+  @Test("A file in a serial port's place, and a port of two names, close their own buses only")
+  func strayPorts() throws {
+    let terminal = try PseudoTerminal()
+    let (stray, link) = (directory.file("usb0"), directory.file("usb1"))
+    try write("in the way", to: stray)
+    #expect(symlink(terminal.path, link) == 0)
+    let path = directory.file("agent.yaml")
+    let bus = "{ rtu: { port: \(stray), baud: 9600 } }"
+    let more = "points: { p: { coil: 0 } } }"
+    try write(
+      text(of: path).replacingOccurrences(of: "buses:\n", with: "buses:\n  usb: \(bus)\n")
+        .replacingOccurrences(
+          of: "devices:\n", with: "devices:\n  m: { bus: usb, unit: 1, \(more)\n"), to: path)
+    let simulator = try startSimulator()
+    let agent = try start()
+    try agent.waitUntilItPrints("bus usb: open \(stray): it is no serial port")
+    try agent.waitUntilItPrints("device gas: ok")
+    let two = [terminal.path, link].enumerated().map {
+      "  line-\($0.offset): { rtu: { port: \($0.element), baud: 9600 } }\n"
+    }
+    let devices = [0, 1].map { "  n-\($0): { bus: line-\($0), unit: 1, \(more)\n" }
+    try write(
+      text(of: path).replacingOccurrences(of: "buses:\n", with: "buses:\n\(two.joined())")
+        .replacingOccurrences(of: "devices:\n", with: "devices:\n\(devices.joined())"), to: path)
+    agent.send(SIGHUP)
+    try agent.waitUntilItPrints("reloaded \(path)")
+    try waitUntil("one of the two has the port; it said \(agent.errors)") {
+      agent.errors.contains(#/bus line-[01]: open .*: in use/#)
+    }
+    let check = try ChildProcess.run(Programs.agent, ["check", "-c", path])
+    #expect(check.status == 0, "\(check.errors)")
+    #expect(check.output.contains("  WARNING: \(stray) is no serial port: "), "\(check.output)")
+    #expect(
+      check.output.contains(
+        "  WARNING: \(link) leads to \(terminal.path), which is the port of line-0: "))
+    #expect(try agent.stop() == 0)
+    try simulator.stop()
   }
 
   @Test("With a file in the store's place it delivers from memory, says so, and is not healthy")

@@ -41,7 +41,7 @@ extension ConnectError: CustomStringConvertible {
     case .unresolved(let host, let reason): "resolve \(host): \(reason)"
     case .refused(let endpoint): "connect \(endpoint): Connection refused"
     case .failed(let error): error.description
-    case .portInUse(let path): "open \(path): in use by another program"
+    case .portInUse(let path): "open \(path): in use by another program or bus"
     case .notATerminal(let path): "open \(path): it is no serial port"
     case .settingRefused(let path, let setting): "open \(path): the port does not take \(setting)"
     case .descriptorTooHigh(let lowestFree, let limit):

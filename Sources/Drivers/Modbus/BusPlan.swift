@@ -22,8 +22,8 @@ public struct BusPlan: Sendable, Hashable {
     }
 
     /// Milliseconds of the bus's time that a request takes while the device answers: on a serial
-    /// line what request and answer take on the wire, a silence of 3.5 characters behind each, and
-    /// the device's turn-around.
+    /// line what request and answer take on the wire, the delays of the direction control, a
+    /// silence of 3.5 characters behind each, and the device's turn-around.
     public func milliseconds(of request: PlannedRequest) -> Double {
       Double(microseconds(of: request)) / 1000
     }

@@ -38,6 +38,16 @@ public struct RS485Direction: Sendable, Hashable {
   }
 }
 
+extension RS485Direction {
+  /// Milliseconds that a request takes beside its bits before its answer is waited for.
+  var sendingMilliseconds: Int64 {
+    delayBeforeMilliseconds + (by == .rts ? delayAfterMilliseconds : 0)
+  }
+
+  /// Milliseconds that the driver is on while the answer is waited for already.
+  var holdingMilliseconds: Int64 { by == .kernel ? delayAfterMilliseconds : 0 }
+}
+
 /// The kernel's `struct serial_rs485` (<linux/serial.h>), member by member: the argument of
 /// `TIOCGRS485` and `TIOCSRS485`. The shim in LinuxSystem asserts size, places and flags.
 struct RS485Settings {

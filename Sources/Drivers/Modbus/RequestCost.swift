@@ -16,6 +16,8 @@ struct RequestCost: Sendable, Hashable {
   private let line: SerialLine?
   /// Microseconds of silence behind request and answer, on a serial line.
   private let silences: Int64
+  /// Microseconds that the direction control takes beside the bits of a request.
+  private let switching: Int64
   /// Microseconds from a request's end to its answer's beginning; over TCP all that it takes.
   let turnaround: Int64
 
@@ -29,10 +31,12 @@ struct RequestCost: Sendable, Hashable {
     self.turnaround = turnaround
     let silence = line?.silenceMicroseconds ?? 0
     silences = silence + max(silence, pause)
+    switching = (line?.direction?.sendingMilliseconds ?? 0) * 1000
   }
 
   /// Microseconds of the bus's time that asking for `count` addresses of `table` takes with a live
-  /// unit: request and answer on the wire, a silence behind each, and the unit's turn-around.
+  /// unit: request and answer on the wire, the delays of the direction control, a silence behind
+  /// each, and the unit's turn-around.
   func microseconds(of table: ModbusTable, count: Int) -> Int64 {
     turnaround + wireMicroseconds(of: table, count: count)
   }
@@ -42,6 +46,7 @@ struct RequestCost: Sendable, Hashable {
     guard let line else { return silences }
     let overhead = ModbusRTUFrame.requestLength + ModbusRTUFrame.answerOverhead
     return line.microseconds(ofCharacters: overhead + table.dataLength(of: count)) + silences
+      + switching
   }
 
   /// What a plan is to have the least of: the bus's time, and over TCP, where bytes take none of
@@ -54,7 +59,7 @@ struct RequestCost: Sendable, Hashable {
 
   /// Microseconds that a request takes until a silent unit's time-out begins.
   var requestMicroseconds: Int64 {
-    line?.microseconds(ofCharacters: ModbusRTUFrame.requestLength) ?? 0
+    switching + (line?.microseconds(ofCharacters: ModbusRTUFrame.requestLength) ?? 0)
   }
 }
 
@@ -64,7 +69,10 @@ extension RequestCost {
   ///   known.
   init(_ definition: ModbusBusDefinition, _ device: ModbusDevice, measured: Int64? = nil) {
     // A unit with a turn-around of its own is known to be slow.
-    let reckoned = max(Self.reckonedTurnaround, device.turnaroundMilliseconds * 1000)
+    // What is measured has in it that the kernel holds the line meanwhile.
+    let holding = definition.endpoint.line?.direction?.holdingMilliseconds ?? 0
+    let reckoned =
+      max(Self.reckonedTurnaround, device.turnaroundMilliseconds * 1000) + holding * 1000
     let pause = max(definition.manners.pauseMilliseconds, device.pauseMilliseconds)
     self.init(
       line: definition.endpoint.line, turnaround: measured ?? reckoned, pause: pause * 1000)

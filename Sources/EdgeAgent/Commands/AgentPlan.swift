@@ -10,11 +10,17 @@ struct AgentPlan {
   /// What the machine that makes the plan knows of the time; `nil` where that is of no interest.
   let time: TimeState?
   let store: StorePlan
+  /// What the machine that makes the plan has in the serial ports' places.
+  let ports: SerialPortFindings
 
   /// `roomBytes` is what the store's file system has for it, if that is known.
-  init(_ configuration: AgentConfiguration, time: TimeState? = nil, roomBytes: Int64? = nil) {
+  init(
+    _ configuration: AgentConfiguration, time: TimeState? = nil, roomBytes: Int64? = nil,
+    ports: SerialPortFindings = SerialPortFindings()
+  ) {
     self.configuration = configuration
     self.time = time
+    self.ports = ports
     buses = configuration.buses.map(BusPlan.init)
     store = StorePlan(
       configuration.storage, buses: buses, destinations: configuration.uplinks.count,
@@ -42,7 +48,7 @@ struct AgentPlan {
         $0.name != definition.name
           && Self.way($0.endpoint).lowercased() == Self.way(definition.endpoint).lowercased()
       }
-      lines += Self.lines(definition, plan, sharedWith: others.map(\.name))
+      lines += self.lines(definition, plan, sharedWith: others.map(\.name))
     }
     let points = configuration.deviceDescriptions.reduce(0) { $0 + $1.points.count }
     lines.append(
@@ -72,26 +78,27 @@ struct AgentPlan {
       + "at most \(uplink.historySharePercent) % of the window"
   }
 
-  private static func lines(
+  private func lines(
     _ definition: ModbusBusDefinition, _ plan: BusPlan, sharedWith others: [String]
   ) -> [String] {
     var lines = [
-      "bus \(plan.bus): \(way(definition.endpoint)), "
-        + "timeout \(duration(plan.timeoutMilliseconds)), "
-        + definition.manners.words.map { $0 + ", " }.joined() + count(plan.devices.count, "device")
+      "bus \(plan.bus): \(Self.way(definition.endpoint)), "
+        + "timeout \(Self.duration(plan.timeoutMilliseconds)), "
+        + definition.manners.words.map { $0 + ", " }.joined()
+        + Self.count(plan.devices.count, "device")
     ]
-    lines += warnings(of: definition.endpoint)
+    lines += warnings(of: definition).map { "  WARNING: \($0)" }
     if !others.isEmpty {
       lines.append(
         "  shares its station with \(others.joined(separator: ", ")), a connection each at the "
           + "same time: one that takes fewer drops the older or refuses the newer")
     }
     for (device, planned) in zip(definition.devices, plan.devices) {
-      lines.append("  \(device.name), unit \(device.unit)" + manners(of: device))
+      lines.append("  \(device.name), unit \(device.unit)" + Self.manners(of: device))
       lines += planned.requests.map { request in
         let last = Int(request.address) + request.count - 1
         let names = request.points.map { device.points[$0].description.name }
-        return "    every \(duration(request.everyMilliseconds))"
+        return "    every \(Self.duration(request.everyMilliseconds))"
           + (request.isSafety ? ", safety: " : ": ")
           + "\(request.table.rawValue) \(request.address)…\(last) → "
           + names.joined(separator: ", ") + " " + BusForecast.cost(of: request, to: planned)
@@ -119,11 +126,13 @@ struct AgentPlan {
       .filter { $0.1 > 0 }.map { ", \($0.0) \(duration($0.1))" }.joined()
   }
 
-  private static func warnings(of endpoint: ModbusEndpoint) -> [String] {
-    guard case .rtu(let line) = endpoint, line.dataBits < 8 else { return [] }
-    return [
-      "  WARNING: \(line.dataBits) data bits cut every byte from 0x80 on; Modbus RTU needs 8"
-    ]
+  /// What is wrong with a bus's line, whatever is asked over it.
+  private func warnings(of bus: ModbusBusDefinition) -> [String] {
+    var warnings: [String] = []
+    if case .rtu(let line) = bus.endpoint, line.dataBits < 8 {
+      warnings.append("\(line.dataBits) data bits cut every byte from 0x80 on; Modbus RTU needs 8")
+    }
+    return warnings + [ports.warnings[bus.name]].compactMap(\.self)
   }
 
   /// An IPv6 address in brackets, so that its port can be told from it.
@@ -179,20 +188,20 @@ struct AgentPlan {
     json.key("buses")
     json.beginArray()
     for (definition, plan) in zip(configuration.buses, buses) {
-      Self.write(definition, plan, to: &json)
+      write(definition, plan, to: &json)
     }
     json.endArray()
     json.endObject()
     return String(decoding: json.bytes, as: UTF8.self)
   }
 
-  private static func write(
+  private func write(
     _ definition: ModbusBusDefinition, _ plan: BusPlan, to json: inout JSONWriter
   ) {
     json.beginObject()
     json.member("name", plan.bus)
     json.member("timeout-ms", plan.timeoutMilliseconds)
-    BusForecast(plan: plan).write(to: &json)
+    BusForecast(plan: plan).write(to: &json, after: warnings(of: definition))
     json.key("devices")
     json.beginArray()
     for (device, planned) in zip(definition.devices, plan.devices) {

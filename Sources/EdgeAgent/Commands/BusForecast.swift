@@ -111,8 +111,8 @@ struct BusForecast {
     return tenths % 10 == 0 ? "\(tenths / 10) ms" : "\(tenths / 10).\(tenths % 10) ms"
   }
 
-  /// Members of the bus's object.
-  func write(to json: inout JSONWriter) {
+  /// Members of the bus's object, with its other warnings first.
+  func write(to json: inout JSONWriter, after others: [String]) {
     json.member("cycle-ms", plan.cycleMilliseconds)
     json.member("worst-cycle-ms", plan.cycleMillisecondsWithOneDead)
     json.member("all-dead-cycle-ms", plan.cycleMillisecondsWithAllDead)
@@ -125,7 +125,7 @@ struct BusForecast {
     json.member("all-dead-load-percent", Self.percent(plan.loadWithAllDead))
     json.key("warnings")
     json.beginArray()
-    for warning in warnings { json.string(warning) }
+    for warning in others + warnings { json.string(warning) }
     json.endArray()
   }
 }

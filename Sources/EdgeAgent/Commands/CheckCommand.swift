@@ -14,7 +14,9 @@ struct CheckCommand: ParsableCommand {
   func run() throws {
     let configuration = try AgentConfiguration.loadOrExit(options.configuration)
     let room = StorageSpace.bytes(for: configuration.storage)
-    let plan = AgentPlan(configuration, time: .ofThisMachine(), roomBytes: room)
+    let plan = AgentPlan(
+      configuration, time: .ofThisMachine(), roomBytes: room,
+      ports: SerialPortFindings(configuration.buses))
     OutputLines.write([json ? plan.json : plan.text])
   }
 }

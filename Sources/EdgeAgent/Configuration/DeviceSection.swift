@@ -127,7 +127,7 @@ struct DeviceSection {
     let points = parts.points?.compactMap { name, settings in
       settings.polling.apply(
         to: settings.point(
-          name: name, every: parts.every ?? 1000, report: parts.report?.rule),
+          name: name, every: parts.every ?? 1000, report: parts.report),
         priority: parts.priority.value)
     }
     guard let bus = parts.bus, let unit = parts.unit.value, let points else { return nil }

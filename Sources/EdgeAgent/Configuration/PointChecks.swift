@@ -6,9 +6,9 @@ extension PointSettings {
   /// The point that all settings together describe; `nil` after a problem.
   /// - Parameters:
   ///   - interval: Milliseconds between readings where the point says nothing itself.
-  ///   - deviceRule: When it is reported where the point says nothing itself.
+  ///   - deviceChoice: When it is reported where the point says nothing itself.
   func point(
-    name: String, every interval: Int64, report deviceRule: ReportRule? = nil
+    name: String, every interval: Int64, report deviceChoice: ReportChoice? = nil
   ) -> ModbusPoint? {
     if address.isAbsent {
       place.refuse(
@@ -29,7 +29,7 @@ extension PointSettings {
     let description = PointDescription(
       name: name, type: Self.name(of: type), unit: unit.value, range: range.value,
       location: location.value, decimals: decimals.value, enumeration: enumeration.value,
-      report: rule(for: type, deviceRule))
+      report: rule(for: type, interval, deviceChoice))
     return ModbusPoint(
       description: description, table: start.table, address: start.address, type: type,
       order: order.value ?? .abcd, scale: scale.value.map(DecimalNumber.init),
@@ -40,10 +40,10 @@ extension PointSettings {
   /// The type that fits the table, with its bit.
   private func registerType() -> RegisterType? {
     if let bitPlace = bit.place, type.value != .bit, !type.isRefused {
-      bitPlace.refuse("a bit of no bit type", "type: bit is expected beside it")
+      refuse("bit", bitPlace, "a bit of no bit type", "type: bit is expected beside it")
     }
     if let lengthPlace = length.place, type.value != .string, !type.isRefused {
-      lengthPlace.refuse("a length of no string", "type: string is expected beside it")
+      refuse("length", lengthPlace, "a length of no string", "type: string is expected beside it")
     }
     let holdsBits = address.value?.table.holdsBits
     if case .absent = type {
@@ -69,6 +69,21 @@ extension PointSettings {
         "length: 1 to \(RegisterType.longestText) registers is expected beside it")
     }
     return registerType(chosen)
+  }
+
+  /// Refuses a key that belongs to a type which the point has not; the profile's are not dropped
+  /// in silence.
+  private func refuse(
+    _ key: String, _ settingPlace: ConfigurationValue, _ what: String, _ expected: String
+  ) {
+    let blamed = ownPlace(settingPlace, type.place, address.place)
+    guard settingPlace.file != place.file, let type = type.value else {
+      blamed.refuse(what, expected)
+      return
+    }
+    blamed.refuse(
+      "\(key), which the profile gives it, means nothing for \(type.rawValue)",
+      Self.anotherPoint)
   }
 
   private func registerType(_ type: PointType) -> RegisterType? {

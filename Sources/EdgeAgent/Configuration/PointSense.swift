@@ -5,6 +5,10 @@ internal import Telemetry
 // Settings that mean nothing together. What would be ignored is refused.
 
 extension PointSettings {
+  /// What to do where a profile's keys are in the way.
+  static let anotherPoint =
+    "a point of another name is expected: this one has the profile's keys"
+
   /// Refuses what means nothing for a value of this type.
   func refuseMeaningless(for type: RegisterType) -> Bool {
     let ofNumbers = [
@@ -41,8 +45,7 @@ extension PointSettings {
       let isOwn = settingPlace.file == place.file
       ownPlace(settingPlace, self.type.place, enumeration.place, address.place).refuse(
         "\(key)\(isOwn ? "" : ", which the profile gives it,") means nothing for \(kind)",
-        isOwn
-          ? "leave it out" : "a point of another name is expected: this one has the profile's keys")
+        isOwn ? "leave it out" : Self.anotherPoint)
     }
     return settings.allSatisfy { $0.place == nil }
   }
@@ -121,26 +124,28 @@ extension PointSettings {
   /// A point's own rule that would never hold anything back is a mistake; a device's is for all its
   /// points.
   func fitsReport(_ type: RegisterType, _ interval: Int64) -> Bool {
-    guard let rule = report.value?.rule, let rulePlace = report.place else { return true }
+    guard case .onChange(let deadband, let atLeast)? = report.value, let rulePlace = report.place
+    else { return true }
     let place = ownPlace(rulePlace, every.place, self.type.place, address.place)
-    if rule.deadband != nil, !hasDeadband(type) {
+    if deadband != nil, !hasDeadband(type) {
       place.refuse(
         "deadband means nothing for what is no number", "leave it out: every change is reported")
       return false
     }
-    guard rule.atLeastMilliseconds < 2 * interval else { return true }
+    guard let atLeast, atLeast < ReportChoice.shortest(every: interval) else { return true }
     place.refuse(
       "is reported at every reading: at-least is "
-        + "\(durationText(milliseconds: rule.atLeastMilliseconds)), every "
+        + "\(durationText(milliseconds: atLeast)), every "
         + durationText(milliseconds: interval),
       "at-least of twice every or more is expected")
     return false
   }
 
   /// When the point is reported. What is no number has no deadband.
-  func rule(for type: RegisterType, _ deviceRule: ReportRule?) -> ReportRule? {
-    let chosen = report.value.map(\.rule) ?? deviceRule
-    return chosen.map { rule in
+  func rule(
+    for type: RegisterType, _ interval: Int64, _ deviceChoice: ReportChoice?
+  ) -> ReportRule? {
+    (report.value ?? deviceChoice)?.rule(every: interval).map { rule in
       ReportRule(
         deadband: hasDeadband(type) ? rule.deadband ?? 0 : nil,
         atLeastMilliseconds: rule.atLeastMilliseconds)

@@ -117,13 +117,12 @@ struct PointSettings {
   func over(_ profile: PointSettings) -> PointSettings {
     PointSettings(
       place: place, address: address.or(profile.address), type: type.or(profile.type),
-      // A bit belongs to the type that it stands with, and so do bits and length.
-      bit: type.isAbsent ? bit.or(profile.bit) : bit,
+      bit: bit.or(profile.bit),
       order: order.or(profile.order), scale: scale.or(profile.scale),
       offset: offset.or(profile.offset), unit: unit.or(profile.unit),
       range: range.or(profile.range), location: location.or(profile.location),
-      every: every.or(profile.every), length: type.isAbsent ? length.or(profile.length) : length,
-      bits: type.isAbsent ? bits.or(profile.bits) : bits,
+      every: every.or(profile.every), length: length.or(profile.length),
+      bits: bits.or(profile.bits),
       enumeration: enumeration.or(profile.enumeration),
       errorValues: errorValues.or(profile.errorValues),
       unsupportedValues: unsupportedValues.or(profile.unsupportedValues),

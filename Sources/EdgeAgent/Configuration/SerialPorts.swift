@@ -1,13 +1,13 @@
 internal import ConfigurationFile
 internal import Drivers
-internal import Glibc
 
-/// The serial ports that buses may name, and the bus that has each.
+/// The serial ports that buses may name, and the bus that has each. Only the words count: a file
+/// that is right stays right whatever is plugged in; see `SerialPortFindings`.
 struct SerialPorts {
   /// `nil` while the board is not known, because it was refused.
   private let board: BoardDescription?
   private let boardName: String
-  /// Names of buses by what their port's path leads to.
+  /// Names of buses by their port's path.
   private var taken: [String: String] = [:]
 
   /// The ports of a gateway's board.
@@ -30,13 +30,10 @@ struct SerialPorts {
     let direction = RS485Direction.read(line)
     let echoes = line.take("echo").map { $0.boolean() } ?? false
     if let path, let port {
-      refuseOther(path, port)
-      let terminal = Self.terminal(at: path)
-      if let other = taken[terminal] {
-        let name = terminal == path ? path : "\(path) leads to \(terminal), which"
-        port.refuse("\(name) is the port of \(other)", "one bus a port is expected")
+      if let other = taken[path] {
+        port.refuse("\(path) is the port of \(other)", "one bus a port is expected")
       }
-      taken[terminal] = taken[terminal] ?? bus
+      taken[path] = taken[path] ?? bus
     }
     guard let path, let baud, let parity, let stopBits, let dataBits, let direction, let echoes
     else { return nil }
@@ -54,21 +51,6 @@ struct SerialPorts {
     if let path = board.serialPorts[name] { return path.isEmpty ? nil : path }
     port.refuse("the board \(boardName) has no port \(name)", hint(for: name, board))
     return nil
-  }
-
-  /// What is there and is no device is a slip; what is not plugged in is not there.
-  private func refuseOther(_ path: String, _ port: ConfigurationValue) {
-    var status = stat()
-    guard stat(path, &status) == 0, status.st_mode & S_IFMT != S_IFCHR else { return }
-    port.refuse("\(path) is no serial port", "a device such as /dev/ttyS1 is expected")
-  }
-
-  /// Where links lead: a port has several names in `/dev/serial`. What is not plugged in goes by
-  /// its name.
-  private static func terminal(at path: String) -> String {
-    guard let found = realpath(path, nil) else { return path }
-    defer { free(found) }
-    return String(cString: found)
   }
 
   private func hint(for name: String, _ board: BoardDescription) -> String {

@@ -1,6 +1,7 @@
 import ConfigurationFile
 import Drivers
 import Foundation
+import Telemetry
 import TestSupport
 import Testing
 
@@ -61,6 +62,40 @@ struct PollingSettingsTests {
     #expect(devices[1].points.map(\.isSafety) == [true, true])
     #expect(devices[2].points.map(\.isSafety) == [false, false])
     #expect(devices[2].points.map(\.isAlone) == [false, false])
+  }
+}
+
+@Suite("When points are reported, in a configuration")
+struct ReportSettingsTests {
+  private func rule(_ point: String, device: String = "") throws -> ReportRule? {
+    let configuration = try Fixtures.load(
+      text: """
+        gateway: { id: gw-1, mine: "0520", region: "520201" }
+        uplinks: { province: { url: mqtt://broker.example } }
+        buses: { b: { tcp: { host: 10.20.0.5 } } }
+        devices:
+          d: { bus: b, unit: 1\(device), points: { p: { input: 0, type: int16, unit: V\(point) } } }
+        """)
+    return configuration.buses[0].devices[0].points[0].description.report
+  }
+
+  @Test(
+    "A sign of life comes once a minute unless that is less than twice the period",
+    arguments: [("1s", 60), ("30s", 60), ("31s", 62), ("59s", 118), ("1h", 7200), ("1d", 172_800)])
+  func usual(every: String, seconds: Int64) throws {
+    let rule = ReportRule(deadband: 1, atLeastMilliseconds: seconds * 1000)
+    let keys = ", report: { deadband: 1 }"
+    #expect(try self.rule("\(keys), every: \(every)") == rule)
+    #expect(try self.rule(", every: \(every)", device: keys) == rule)
+    #expect(try self.rule("", device: "\(keys), every: \(every)") == rule)
+  }
+
+  @Test("Points of a device that are read too rarely for its rule have none")
+  func rare() throws {
+    let keys = ", report: { deadband: 1, at-least: 1min }"
+    #expect(try rule(", every: 30s", device: keys)?.atLeastMilliseconds == 60_000)
+    #expect(try rule(", every: 31s", device: keys) == nil)
+    #expect(try rule("", device: "\(keys), every: 1h") == nil)
   }
 }
 

@@ -42,32 +42,51 @@ struct SerialLineTests {
     #expect(text.contains("1 request, about 36 ms of bus time a cycle (4 % load)"))
   }
 
-  @Test("Two names of one port are one port, and what is not plugged in goes by its name")
+  private func lines(_ first: String, _ second: String) -> String {
+    """
+    gateway: { id: gw-1, mine: "0520", region: "520201" }
+    uplinks: { province: { url: mqtt://broker.example } }
+    buses:
+      a: { rtu: { port: \(first), baud: 9600, data-bits: 7 } }
+      b: { rtu: { port: \(second), baud: 9600 } }
+    """
+  }
+
+  /// The plan's warnings of both buses.
+  private func warnings(_ first: String, _ second: String) throws -> [String] {
+    let configuration = try Fixtures.load(text: lines(first, second))
+    let plan = AgentPlan(configuration, ports: SerialPortFindings(configuration.buses))
+    let warnings = plan.text.split(separator: "\n").filter { $0.contains("WARNING: ") }
+      .map { String($0.trimmingPrefix("  WARNING: ")) }
+    for warning in warnings { #expect(plan.json.contains("[\"\(warning)\"]"), "\(plan.json)") }
+    #expect(warnings.first?.hasPrefix("7 data bits ") == true)
+    return Array(warnings.dropFirst())
+  }
+
+  @Test("What is plugged in is the plan's matter; the same words twice are the file's")
   func links() throws {
     let directory = try TemporaryDirectory()
     let terminal = try PseudoTerminal()
-    let link = directory.file("meters")
+    let (link, file) = (directory.file("meters"), directory.file("file"))
     #expect(symlink(terminal.path, link) == 0)
-    func lines(_ first: String, _ second: String) -> [String] {
-      Fixtures.lines { () throws(ConfigurationProblems) in
-        try Fixtures.load(
-          text: """
-            gateway: { id: gw-1, mine: 0520, region: 520201 }
-            uplinks: { province: { url: mqtt://broker.example } }
-            buses:
-              a: { rtu: { port: \(first), baud: 9600 } }
-              b: { rtu: { port: \(second), baud: 9600 } }
-            """)
-      }
+    try write("in the way", to: file)
+    let closed = "one bus of them has it, the other's points are bus-closed"
+    #expect(
+      try warnings(terminal.path, link) == [
+        "\(link) leads to \(terminal.path), which is the port of a: \(closed)"
+      ])
+    #expect(
+      try warnings(link, terminal.path) == ["\(terminal.path) is the port of a: \(closed)"])
+    #expect(
+      try warnings(link, file) == [
+        "\(file) is no serial port: its points are bus-closed until a device is there"
+      ])
+    #expect(try warnings(directory.file("x"), directory.file("y")) == [])
+    let same = Fixtures.lines { () throws(ConfigurationProblems) in
+      try Fixtures.load(text: lines(link, link))
     }
     #expect(
-      lines(terminal.path, link) == [
-        "FILE:5:21: buses.b.rtu.port: \(link) leads to \(terminal.path), which is the port of a; "
-          + "one bus a port is expected"
-      ])
-    #expect(lines(link, terminal.path).count == 1)
-    #expect(lines(directory.file("x"), directory.file("y")) == [])
-    #expect(lines(directory.file("x"), directory.file("x")).count == 1)
+      same == ["FILE:5:21: buses.b.rtu.port: \(link) is the port of a; one bus a port is expected"])
   }
 
   @Test("A port of a board that is refused itself is not blamed")
