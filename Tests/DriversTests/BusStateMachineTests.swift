@@ -124,7 +124,7 @@ struct BusStateMachineTests {
     let before = play.samples.count
     play.now += 3_600_000
     play.run(until: play.now + 5)
-    let limit = ModbusBusStateMachine.reportedMissedCycles
+    let limit = ModbusBusStateMachine.reportedMissedCycles(every: 10)
     #expect(play.samples.count <= before + limit + 2)
     let gap = try #require(play.events.last)
     guard case .gap(let detail) = gap.detail else {

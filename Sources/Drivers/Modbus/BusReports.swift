@@ -11,7 +11,6 @@ struct BusReports {
     /// The time of each point's last sample, in monotonic milliseconds.
     var newest: [Int64]
     var watch = DeviceWatch()
-    var untold = UntoldCycles()
   }
 
   private let definitions: [ModbusDevice]
@@ -47,7 +46,6 @@ struct BusReports {
       return PointOutcome(point: point, outcome: decoders[point].outcome(of: words))
     }
     add(outcomes, of: index, time: now)
-    tellGap(of: index, at: now, isLast: false)
     if let change = devices[index].watch.recordValues() {
       addEvent(.device(change), from: devices[index].schema.name, .info, at: now)
     }
@@ -60,7 +58,6 @@ struct BusReports {
     time: Timestamp, at now: Timestamp
   ) {
     addBad(reason, of: request, of: index, time: time)
-    tellGap(of: index, at: now, isLast: false)
     if let change = devices[index].watch.recordFailure(dueAt: due, reason: reason) {
       addEvent(.device(change), from: devices[index].schema.name, .warning, at: now)
     }
@@ -72,27 +69,16 @@ struct BusReports {
     _ missed: MissedCycles, of request: PlannedRequest, of index: Int, at now: Timestamp,
     reason: (Int64) -> BadReason
   ) {
-    let (older, newest) = missed.split(newest: ModbusBusStateMachine.reportedMissedCycles)
-    devices[index].untold.add(older)
-    tellGap(of: index, at: now, isLast: false)
+    let limit = ModbusBusStateMachine.reportedMissedCycles(every: missed.every)
+    let (older, newest) = missed.split(newest: limit)
+    if let last = older.last {
+      let span = GapSpan.time(from: now.moved(to: older.first).wall, to: now.moved(to: last).wall)
+      let gap = GapDetail(stream: .data, span: span, count: older.count, reason: .notRead)
+      addEvent(.gap(gap), from: devices[index].schema.name, .warning, at: now)
+    }
     for time in newest.times {
       addBad(reason(time), of: request, of: index, time: now.moved(to: time))
     }
-  }
-
-  /// Tells what was kept back to be told with more of its kind; nothing follows.
-  mutating func end(at now: Timestamp) {
-    for index in devices.indices { tellGap(of: index, at: now, isLast: true) }
-  }
-
-  private mutating func tellGap(of index: Int, at now: Timestamp, isLast: Bool) {
-    guard let untold = devices[index].untold.take(at: now.monotonic, isLast: isLast) else {
-      return
-    }
-    let span = GapSpan.time(
-      from: now.moved(to: untold.first).wall, to: now.moved(to: untold.last).wall)
-    let gap = GapDetail(stream: .data, span: span, count: untold.count, reason: .notRead)
-    addEvent(.gap(gap), from: devices[index].schema.name, .warning, at: now)
   }
 
   mutating func addEvent(

@@ -127,8 +127,6 @@ public actor ModbusBus {
       if !state.isOpen { connection = nil }
       deliver(&state)
     }
-    state.end(at: clock.now())
-    deliver(&state)
     connection = nil
   }
 

@@ -3,9 +3,14 @@ internal import Telemetry
 /// Decides what a bus does next and what it reports; does no I/O itself. All times are monotonic
 /// milliseconds.
 struct ModbusBusStateMachine {
-  /// Cycles of a request reported one by one after an overrun; what was missed before them is told
-  /// by a gap event. A board that slept an hour must not answer with an hour of samples.
-  static let reportedMissedCycles = 60
+  /// Cycles of a request reported one by one after an overrun: so many, or those of so many
+  /// milliseconds. What was missed before them is one gap event. A board that slept an hour must
+  /// not answer with an hour of samples; nor may a short period that the bus can't keep fill the
+  /// stream of events, with one in each turn.
+  static func reportedMissedCycles(every: Int64) -> Int {
+    let (fewest, milliseconds): (Int, Int64) = (60, 600)
+    return max(fewest, Int(milliseconds / max(1, every)))
+  }
   /// How long a connection has to stand to count as good when no unit answers on it.
   static let settlingTime: Int64 = 5_000
   /// How long a bus without points sleeps at a time.
@@ -81,9 +86,6 @@ struct ModbusBusStateMachine {
 
   /// Hands over what was reported since the last call.
   mutating func takeReports() -> [Report] { reports.take() }
-
-  /// The bus is given up: nothing but `takeReports` follows.
-  mutating func end(at now: Timestamp) { reports.end(at: now) }
 
   /// What to do at `now`. What needs no bus, such as the points of a unit that is backed off, is
   /// reported on the way.
