@@ -133,7 +133,8 @@ struct StopTests {
     #expect(account.number("truth", "invented") == 0)
     #expect(account.number("conflicts", "count") == 0)
     #expect(account.number("out-of-order", "count") == 0)
-    #expect(account.number("truth", "served") > 100)
+    // Half of what sanitized programs were seen to read until the stop.
+    #expect(account.number("truth", "served") > 50)
     let lost = account.list("truth", "lost-values").compactMap { $0["time"] as? Int64 }
     #expect(account.number("truth", "lost") == lost.count)
     if faults.contains(.store) {
