@@ -43,6 +43,8 @@ public enum EventDetail: Sendable, Hashable {
   case bus(StateDetail)
   case device(StateDetail)
   case destination(StateDetail)
+  case line(LineDetail)
+  case headcount(HeadcountDetail)
 
   /// The event's `type` in payloads.
   public var type: String {
@@ -56,6 +58,8 @@ public enum EventDetail: Sendable, Hashable {
     case .bus: "bus"
     case .device: "device"
     case .destination: "destination"
+    case .line: "line"
+    case .headcount: "headcount"
     }
   }
 }
@@ -220,6 +224,92 @@ public struct StateDetail: Sendable, Hashable {
   /// Makes the details.
   public init(state: String, reason: String? = nil) {
     self.state = state
+    self.reason = reason
+  }
+}
+
+/// What happened to a GPIO line or to what is counted on it.
+public struct LineDetail: Sendable, Hashable {
+  /// What happened.
+  public enum State: String, Sendable, Hashable, CaseIterable {
+    /// It can't be read; `reason` says why.
+    case failed
+    /// It can be read again.
+    case recovered
+    /// More changes than are reported one by one.
+    case chattering
+    /// Each change is reported again.
+    case calm
+    /// A count begins at `total`, because none is known from before.
+    case countBegan = "count-began"
+    /// A count goes on at `total`; what came while nobody counted is not in it. `reason` says
+    /// how the time before ended.
+    case countResumed = "count-resumed"
+    /// Edges may be missing in the count since the event before; `reason` says what shows it.
+    case countSuspect = "count-suspect"
+  }
+
+  /// What happened.
+  public var state: State
+  /// A word of docs/gpio.md, or the system's error.
+  public var reason: String?
+  /// Of a count: what it is at that moment.
+  public var total: UInt64?
+  /// Of a suspect count: how many edges are known to be missing, where that is known.
+  public var lost: UInt64?
+
+  /// Makes the details.
+  public init(state: State, reason: String? = nil, total: UInt64? = nil, lost: UInt64? = nil) {
+    self.state = state
+    self.reason = reason
+    self.total = total
+    self.lost = lost
+  }
+}
+
+/// What happened to the count of people in an area.
+public struct HeadcountDetail: Sendable, Hashable {
+  /// What happened.
+  public enum State: String, Sendable, Hashable, CaseIterable {
+    /// An operator set it.
+    case set
+    /// It begins at 0, because none is known from before.
+    case began
+    /// It goes on at what was known; who passed while nobody counted is not in it.
+    case resumed
+    /// More people left than are known to have entered; the area's balance stays 0.
+    case belowZero = "below-zero"
+    /// A gate may have missed somebody.
+    case gateSuspect = "gate-suspect"
+    /// A source of the count is lost, so the count is bad; `reason` says why.
+    case sourceLost = "source-lost"
+    /// All sources are there again.
+    case sourceBack = "source-back"
+  }
+
+  /// What happened.
+  public var state: State
+  /// The count at that moment, as far as it is known.
+  public var count: Int64?
+  /// The count before, where it was set.
+  public var previous: Int64?
+  /// The gate or the source that it is about.
+  public var gate: String?
+  /// Who set it.
+  public var `operator`: String?
+  /// Why, in the operator's words or as a reason's name.
+  public var reason: String?
+
+  /// Makes the details.
+  public init(
+    state: State, count: Int64? = nil, previous: Int64? = nil, gate: String? = nil,
+    operator: String? = nil, reason: String? = nil
+  ) {
+    self.state = state
+    self.count = count
+    self.previous = previous
+    self.gate = gate
+    self.operator = `operator`
     self.reason = reason
   }
 }

@@ -12,6 +12,8 @@ extension EventDetail {
     case .store(let detail), .bus(let detail), .device(let detail), .destination(let detail):
       json.member("state", detail.state)
       if let reason = detail.reason { json.member("reason", reason) }
+    case .line(let detail): detail.writeMembers(to: &json)
+    case .headcount(let detail): detail.writeMembers(to: &json)
     }
   }
 }
@@ -67,5 +69,25 @@ extension ClockDetail {
     json.member("boot", boot.description)
     json.member("offset", offset)
     json.member("step", step)
+  }
+}
+
+extension LineDetail {
+  fileprivate func writeMembers(to json: inout JSONWriter) {
+    json.member("state", state.rawValue)
+    if let reason { json.member("reason", reason) }
+    if let total { json.member("total", total) }
+    if let lost { json.member("lost", lost) }
+  }
+}
+
+extension HeadcountDetail {
+  fileprivate func writeMembers(to json: inout JSONWriter) {
+    json.member("state", state.rawValue)
+    if let count { json.member("count", count) }
+    if let previous { json.member("previous", previous) }
+    if let gate { json.member("gate", gate) }
+    if let `operator` { json.member("operator", `operator`) }
+    if let reason { json.member("reason", reason) }
   }
 }

@@ -16,15 +16,21 @@ struct AgentConfiguration: Sendable, Hashable {
   var controlSocket: String
   /// The buses with their devices, both in the file's order.
   var buses: [ModbusBusDefinition]
+  /// The GPIO inputs in the file's order.
+  var lines: [LineDefinition] = []
+  /// The areas whose people are counted, in the file's order.
+  var areas: [AreaDefinition] = []
   /// The destinations in the file's order; at least one.
   var uplinks: [UplinkConfiguration]
 
-  /// What the devices' points are, bus by bus in the file's order; the digest of the point
-  /// definitions is made of it.
+  /// What the points of devices, lines and areas are, in this order, each in the file's; the digest
+  /// of the point definitions is made of it.
   var deviceDescriptions: [DeviceDescription] {
     buses.flatMap(\.devices).map {
       DeviceDescription(name: $0.name, points: $0.points.map(\.description))
     }
+      + lines.map { DeviceDescription(name: $0.name, points: $0.points) }
+      + areas.map { DeviceDescription(name: $0.name, points: $0.points) }
   }
 }
 
