@@ -77,6 +77,20 @@ struct EventTests {
       #"{"state":"lost","reason":"timeout"}"#
     ),
     (.destination(StateDetail(state: "ok")), "destination", #"{"state":"ok"}"#),
+    (
+      .line(LineDetail(state: .countSuspect, reason: "sequence-gap", total: 4711, lost: 3)), "line",
+      #"{"state":"count-suspect","reason":"sequence-gap","total":4711,"lost":3}"#
+    ),
+    (.line(LineDetail(state: .recovered)), "line", #"{"state":"recovered"}"#),
+    (
+      .headcount(
+        HeadcountDetail(
+          state: .set, count: 9, previous: 10, gate: "gate-1", operator: "李明",
+          reason: "counted at the face")), "headcount",
+      #"{"state":"set","count":9,"previous":10,"gate":"gate-1","operator":"李明","#
+        + #""reason":"counted at the face"}"#
+    ),
+    (.headcount(HeadcountDetail(state: .sourceBack)), "headcount", #"{"state":"source-back"}"#),
   ]
 
   @Test("Each kind of detail has its type and its members", arguments: cases.indices)
@@ -100,10 +114,12 @@ struct EventTests {
       case .bus: 6
       case .device: 7
       case .destination: 8
+      case .line: 9
+      case .headcount: 10
       }
     }
-    #expect(Set(Self.cases.map { index(of: $0.0) }) == Set(0...8))
-    #expect(Set(Self.cases.map(\.type)).count == 9)
+    #expect(Set(Self.cases.map { index(of: $0.0) }) == Set(0...10))
+    #expect(Set(Self.cases.map(\.type)).count == 11)
   }
 
   @Test("An event that is made has an id of its own")

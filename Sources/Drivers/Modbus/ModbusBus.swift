@@ -170,7 +170,7 @@ public actor ModbusBus {
     let lateBefore = connection?.lateAnswers ?? 0
     let timing = timings[turn.request.unit]
     let start = ContinuousClock.now
-    let result: Result<ReadAnswer, TransactionError>
+    var result: Result<ReadAnswer, TransactionError>
     do throws(TransactionError) {
       let answer = try connection?.read(
         turn.request.readRequest, unit: turn.request.unit,
@@ -186,6 +186,9 @@ public actor ModbusBus {
       microseconds: start.duration(to: .now).microseconds,
       turnaround: result.isAnswer ? connection?.turnaround?.microseconds : nil)
     let (now, unit) = (clock.now(), turn.request.unit)
+    if result.isAnswer, connection?.answerRead?.hasStoodStill == true {
+      result = .failure(.timeout(brokeOff: false))
+    }
     state.finish(turn, with: result, at: now)
     let rest = state.rest(of: unit)
     counts.withLock { counts in

@@ -45,6 +45,11 @@ struct ModbusConnection: ~Copyable {
     mutating get { tcp?.turnaround ?? serial?.turnaround ?? server?.turnaround }
   }
 
+  /// When the newest answer was read.
+  var answerRead: ContinuousClock.Instant? {
+    mutating get { tcp?.answerRead ?? serial?.answerRead ?? server?.answerRead }
+  }
+
   /// Takes down what goes over the wire, while somebody wants that; `nil` for nobody.
   var trace: BusTrace? {
     mutating get { tcp?.trace ?? serial?.trace ?? server?.trace }

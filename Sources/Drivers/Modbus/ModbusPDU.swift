@@ -22,6 +22,12 @@ extension ReadAnswer {
   static let standstill: Duration = .seconds(1)
 }
 
+extension ContinuousClock.Instant {
+  /// Whether the process stood still since: asked behind the reading of the clock that is to date
+  /// an answer, because it may have stood still between the two.
+  var hasStoodStill: Bool { self + ReadAnswer.standstill < .now }
+}
+
 /// An answer that can't be the one to the request.
 enum AnswerError: Error, Hashable {
   case wrongTransaction(found: UInt16, expected: UInt16)

@@ -20,6 +20,8 @@ struct ModbusRTUConnection<Wire: RTUWire & ~Copyable>: ~Copyable {
   /// From the end of the last request that was answered to the first byte of what came, but for an
   /// echo and late answers.
   private(set) var turnaround: Duration?
+  /// When the last byte of the newest answer was read.
+  private(set) var answerRead: ContinuousClock.Instant?
   /// Takes down what goes over the wire, while somebody wants that.
   var trace: BusTrace?
 
@@ -85,6 +87,7 @@ struct ModbusRTUConnection<Wire: RTUWire & ~Copyable>: ~Copyable {
     }
     if let answer = reception.answer ?? reception.doubtedAnswer {
       turnaround = first.map { max(.zero, requestEnd.duration(to: $0)) }
+      answerRead = lastByte
       return answer
     }
     throw reception.failure

@@ -18,6 +18,8 @@ struct ModbusTCPConnection: ~Copyable {
   private(set) var lateAnswers = 0
   /// From the end of the last request that was answered to its answer.
   private(set) var turnaround: Duration?
+  /// When the newest answer was read.
+  private(set) var answerRead: ContinuousClock.Instant?
   /// Takes down what goes over the wire, while somebody wants that.
   var trace: BusTrace?
 
@@ -48,13 +50,15 @@ struct ModbusTCPConnection: ~Copyable {
     try socket.send(frame)
     let sent = ContinuousClock.now
     while let frame = try nextFrame(until: sent + timeout) {
-      guard ContinuousClock.now <= sent + timeout + ReadAnswer.standstill else { break }
+      let read = ContinuousClock.now
+      guard read <= sent + timeout + ReadAnswer.standstill else { break }
       if transactions.isLate(frame.transaction) {
         lateAnswers += 1
         trace?.knewLate(frame.bytes)
         continue
       }
-      turnaround = sent.duration(to: .now)
+      turnaround = sent.duration(to: read)
+      answerRead = read
       do {
         return try frame.answer(to: request, transaction: transaction, unit: unit)
       } catch {
