@@ -144,12 +144,13 @@ struct LineTests {
           gateway: { id: gw-1, mine: 0520, region: 520201, board: nowhere }
           uplinks: { province: { url: mqtt://broker.example } }
           buses: { b: { tcp: { host: h } } }
-          devices: { d: { bus: b, unit: 0, points: { p: { holding: 1, type: uint16, unit: persons } } } }
+          devices:
+            d: { bus: b, unit: 0, points: { p: { input: 1, type: uint16, unit: persons } } }
           lines: { one: { line: DI1 }, two: { line: { name: N }, every: soon } }
           areas: { a: { points: [ d.p ], gates: [ { in: one, out: two } ] } }
           """)
     }
-    #expect(lines.map { $0.prefix { $0 != " " } } == ["FILE:1:57:", "FILE:4:33:", "FILE:5:63:"])
+    #expect(lines.map { $0.prefix { $0 != " " } } == ["FILE:1:57:", "FILE:5:22:", "FILE:6:63:"])
   }
 
   @Test("Two lines are one as far as words tell")
