@@ -1,5 +1,6 @@
 """The whole way from simulated GPIO lines in a machine to the receiver outside."""
 
+import itertools
 import json
 import time
 from dataclasses import dataclass, field
@@ -30,7 +31,7 @@ class Line:
         at = f"{{ name: {self.by_name} }}" if self.by_name else (
             f"{{ chip: {self.chip}, offset: {self.offset} }}"
         )
-        return f"  {self.name}: {{ line: {at}, every: {EVERY:g}s{self.options} }}\n"
+        return f"  {self.name}: {{ line: {at}, every: {EVERY * 1000:g}ms{self.options} }}\n"
 
 
 EVERY = 0.5
@@ -205,6 +206,7 @@ class GpioRig(GuestRig):
         self.pulls: list[Pull] = []
         self.lives: list[Life] = []
         self._read_to = 0
+        self._trains = itertools.count(1)
         self._is_high: dict[tuple[str, int], bool] = {}
 
     def _field_side(self) -> str:
@@ -275,10 +277,10 @@ class GpioRig(GuestRig):
 
     def pull(self, *steps: tuple[str, bool, int]) -> list[Pull]:
         """Pulls lines of one chip: (line, whether high, milliseconds to wait before)."""
-        label = LINES[steps[0][0]].chip
-        words = [[wait, LINES[name].offset, is_high] for name, is_high, wait in steps]
+        path = self.pull_on(steps)
         seconds = 30 + sum(wait for _, _, wait in steps) / 1000
-        return self._note(label, self.agent.call("pull", label, words, seconds=seconds)["pulls"])
+        self.agent.call("wait_for_pulls", seconds=seconds)
+        return self.take_pulls(path, LINES[steps[0][0]].chip)
 
     def _note(self, label: str, pulls: Iterable[Sequence[int]]) -> list[Pull]:
         noted = []
@@ -289,15 +291,18 @@ class GpioRig(GuestRig):
         self.pulls += noted
         return noted
 
-    def pull_on(self, steps: list[tuple[str, bool, int]]) -> Path:
+    def pull_on(self, steps: Sequence[tuple[str, bool, int]]) -> Path:
         """The same without waiting; `take_pulls` of the path returns what was pulled."""
         label = LINES[steps[0][0]].chip
         words = [[wait, LINES[name].offset, is_high] for name, is_high, wait in steps]
-        path = self.directory / f"pulls-{self.starts}-{len(self.pulls)}.txt"
-        self.agent.call("pull_on", label, words, str(path))
+        path = self.directory / f"pulls-{next(self._trains)}.txt"
+        steps_path = path.with_suffix(".json")
+        steps_path.write_text(json.dumps(words))
+        self.agent.call("pull", label, str(steps_path), str(path))
         return path
 
     def take_pulls(self, path: Path, label: str = "sim-a") -> list[Pull]:
+        """What of it was pulled."""
         lines = path.read_text().splitlines() if path.exists() else []
         # The last one may be cut off with the power.
         words = [line.split() for line in lines]

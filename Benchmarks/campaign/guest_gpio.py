@@ -2,6 +2,7 @@
 
 import ctypes
 import fcntl
+import json
 import os
 import struct
 import threading
@@ -71,13 +72,6 @@ class Chips:
 
     # Pulls
 
-    def do_pull(self, label: str, steps: list[list]) -> dict:
-        """Pulls lines: steps of (milliseconds to wait before, offset, whether high).
-
-        Returns when each was begun and done.
-        """
-        return {"pulls": list(self._pull(label, steps))}
-
     def _pull(self, label: str, steps: list[list]) -> Iterator[list]:
         files = {
             offset: os.open(self._attribute(label, offset, "pull"), os.O_WRONLY)
@@ -97,9 +91,11 @@ class Chips:
             for file in files.values():
                 os.close(file)
 
-    def do_pull_on(self, label: str, steps: list[list], path: str) -> dict:
-        """The same behind this call's back; each pull is written to a file outside once done, as
-        what was pulled is to be known when the power is cut."""
+    def do_pull(self, label: str, steps_path: str, path: str) -> dict:
+        """Begins to pull lines: steps of (milliseconds to wait before, offset, whether high), read
+        from a file outside, as a call of more than a terminal's buffer would clog the wire. When
+        each was begun and done is written to one, as that is to be known when the power is cut."""
+        steps = json.loads(Path(steps_path).read_text())
 
         def run() -> None:
             with open(path, "a", buffering=1) as file:
@@ -111,13 +107,15 @@ class Chips:
         return {}
 
     def do_wait_for_pulls(self) -> dict:
-        """Returns when the last of `pull_on` is done."""
+        """Returns when the last of `pull` is done."""
         self._train.join()
         return {}
 
-    def do_level(self, label: str, offset: int) -> dict:
-        """Whether the line is high by what the simulator says, which no request is needed for."""
-        return {"level": self._attribute(label, offset, "value").read_text().strip() == "1"}
+    def do_interrupts(self, offset: int) -> dict:
+        """How many edges the kernel has seen on the lines of that offset, while they are taken."""
+        lines = Path("/proc/interrupts").read_text().splitlines()
+        words = [line.split() for line in lines if "irq_sim" in line]
+        return {"count": sum(int(it[1]) for it in words if it[3] == str(offset))}
 
     # Lines
 
