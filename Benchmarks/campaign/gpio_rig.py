@@ -2,6 +2,8 @@
 
 import itertools
 import json
+import os
+import subprocess
 import time
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -215,6 +217,21 @@ class GpioRig(GuestRig):
     def _start_field(self) -> None:
         """The chips are the machine's own."""
 
+    @property
+    def library(self) -> str:
+        """The file of the library that the agent runs with."""
+        words = ["ldd", str(self._program("edge-agent"))]
+        lines = subprocess.run(words, capture_output=True, text=True).stdout.splitlines()
+        for words in map(str.split, lines):
+            if words[0].startswith("libgpiod.so.") and len(words) > 2:
+                return Path(os.path.realpath(words[2])).name
+        raise RunFailed("the agent has no libgpiod")
+
+    @property
+    def library_version(self) -> int:
+        """1 or 2: of 1.x the library's file is `libgpiod.so.2`."""
+        return 1 if self.library.startswith("libgpiod.so.2") else 2
+
     # The agent's lives
 
     def start_agent(self) -> None:
@@ -345,11 +362,6 @@ class GpioRig(GuestRig):
 
         self.wait_for(f"newer samples of {', '.join(devices)}", has_come, seconds)
         return at
-
-    def records_of(self, device: str, since: int, until: int) -> list[Sample]:
-        """What the device sampled between two times, Unix microseconds, once all of it has come."""
-        self.settle(device)
-        return self.records.of(device, since, until)
 
     def faults(self) -> dict[str, str]:
         """The faults that the newest health names."""

@@ -8,7 +8,7 @@ from campaign.gpio_judge import (
     LATE, PASSES, bad, edges, judge_count, judge_frequency, judge_levels, judge_no_more,
 )
 from campaign.gpio_rig import (
-    AREA, BAND, COUNTS, DEBOUNCE, LINES, MARGIN, SCALE, WINDOW, GpioRig,
+    AREA, BAND, COUNTS, DEBOUNCE, EVERY, LINES, MARGIN, SCALE, WINDOW, GpioRig, Sample,
 )
 
 # Lines that are pulled as contacts.
@@ -190,29 +190,27 @@ class Rounds:
         hertz = 100 / ticks
         steps = [
             ("speed", is_high, wait * 10)
-            for _ in range(int((WINDOW + 2.5) * hertz))
+            for _ in range(int((WINDOW + 2) * hertz))
             for is_high, wait in ((True, ticks - ticks // 2), (False, ticks // 2))
         ]
-        pulls = rig.pull(*steps)
-        problems, worst = judge_frequency(
-            hertz,
-            rig.records_of("speed", pulls[0].begin + (WINDOW + 1) * 1_000_000, pulls[-1].begin),
-            BAND, SCALE,
-        )
+        problems, worst = judge_frequency(hertz, self._measured(steps), BAND, SCALE)
         self.most("worst frequency, per cent", worst and 100 * worst)
-        # Silence, then a frequency that no sensor of the kind gives.
-        since = pulls[-1].end + (WINDOW + 1) * 1_000_000
-        rig.wait_for(
-            "a sample of silence", lambda r: bool(r.of("speed", since)), HEALED
-        )
-        problems += bad("speed", rig.records.of("speed", since)[0], "value", "signal-lost")
-        slow = 120
-        pulls = rig.pull(*(("speed", n % 2 == 0, slow // 2) for n in range(70)))
-        samples = rig.records_of("speed", pulls[0].begin + (WINDOW + 1) * 1_000_000, pulls[-1].begin)
-        assert 1000 / slow < BAND[0] - MARGIN
-        for sample in samples:
+        # A frequency that no sensor of the kind gives, then silence.
+        ticks = 12
+        assert 100 / ticks < BAND[0] - MARGIN
+        steps = [("speed", n % 2 == 0, ticks * 5) for n in range(int((WINDOW + 1.5) * 200 / ticks))]
+        for sample in self._measured(steps):
             problems += bad("speed", sample, "value", "out-of-band")
-        return problems
+        since = rig.pulls[-1].end + int((WINDOW + EVERY) * 1e6)
+        rig.wait_for("a sample of silence", lambda r: bool(r.of("speed", since)), HEALED)
+        return problems + bad("speed", rig.records.of("speed", since)[0], "value", "signal-lost")
+
+    def _measured(self, steps: list[tuple[str, bool, int]]) -> list[Sample]:
+        """Samples that have nothing but these edges in their window."""
+        pulls = self.rig.pull(*steps)
+        self.rig.settle("speed")
+        since = pulls[0].begin + int((WINDOW + EVERY) * 1e6)
+        return self.rig.records.of("speed", since, pulls[-1].begin)
 
     # The whole run
 

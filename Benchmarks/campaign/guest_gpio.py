@@ -79,12 +79,13 @@ class Chips:
         }
         # The kernel sees an edge at its next tick: amid two of them, so that times a whole number
         # of ticks apart are seen as that.
-        due = (time.monotonic() // TICK + 1.5) * TICK
+        due = last = (time.monotonic() // TICK + 1.5) * TICK
         try:
             for wait, offset, is_high in steps:
-                due += wait / 1000
+                # One that came late is seen before the next one comes, too.
+                due = max(due + wait / 1000, (last // TICK + 1.5) * TICK)
                 time.sleep(max(0, due - time.monotonic()))
-                begin = _now()
+                begin, last = _now(), time.monotonic()
                 os.pwrite(files[offset], b"pull-up" if is_high else b"pull-down", 0)
                 yield [offset, is_high, begin, _now()]
         finally:

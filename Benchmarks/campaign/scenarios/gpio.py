@@ -1,11 +1,8 @@
 """GPIO lines of a real kernel: simulated chips in a machine with the real agent."""
 
-import os
-import subprocess
 import time
 from collections import Counter
 from dataclasses import dataclass
-from pathlib import Path
 from random import Random
 from typing import Sequence
 
@@ -36,7 +33,7 @@ class Gpio:
     name = "gpio"
     description = "simulated GPIO lines of a machine (User Mode Linux) with the real agent in it"
     unit = "rounds"
-    seconds_each = 4.5
+    seconds_each = 5
     least = 1
 
     def plan(self, count: int, random: Random) -> Sequence[Round]:
@@ -62,7 +59,7 @@ class Gpio:
             rig.finish()
             kinds = Counter(it.kind for it in plan)
             figures = {
-                "libgpiod": self._library(setting),
+                "libgpiod": rig.library,
                 "rounds": dict(sorted(kinds.items())),
                 "starts of the agent": rig.starts,
                 **rounds.counted,
@@ -82,14 +79,6 @@ class Gpio:
             rounds.rig.start_agent()
             rounds.set_headcount(PEOPLE)
             return [str(problem)]
-
-    @staticmethod
-    def _library(setting: Setting) -> str:
-        """Which library the agent runs with."""
-        words = ["ldd", str(setting.programs / "edge-agent")]
-        lines = subprocess.run(words, capture_output=True, text=True).stdout.splitlines()
-        found = [line.split()[2] for line in lines if "libgpiod" in line and len(line.split()) > 2]
-        return Path(os.path.realpath(found[0])).name if found else "none"
 
 
 # In the area before the first round.
