@@ -1,4 +1,5 @@
 internal import Drivers
+internal import Telemetry
 
 /// What the machine that makes a plan has of its GPIO lines, at the moment. It is for `check`
 /// alone: a file that is right stays right whatever the board has, and an agent heals what comes
