@@ -78,7 +78,7 @@ struct DirectInputTests {
           + "is such a rule); its points are refused until that is mended\n"))
     #expect(plan.json.contains(#""found":"gpiochip0 (soc) line 4""#))
     #expect(plan.json.contains(#""problem":"gpiochip0 (soc) line 5 is held by sysfs;"#))
-    #expect(plan.text.hasSuffix("0 buses, 0 devices, 3 lines, 1 area, 8 points"))
+    #expect(plan.text.hasSuffix("0 buses, 0 devices, 3 lines, 1 area, 9 points"))
     held.fault = nil
     held.text = nil
     held.place = found.place
