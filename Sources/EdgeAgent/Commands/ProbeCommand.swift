@@ -10,10 +10,10 @@ struct ProbeCommand: ParsableCommand {
     commandName: "probe", abstract: "Read every point of devices and GPIO lines once, now.",
     discussion: """
       Beside a running agent that one reads them, between its own requests; else this program asks \
-      the devices itself. What is read is shown, not stored. Counts and areas are known to a running \
-      agent only: without one, areas are shown if they are named. Exits with 0 if all points are \
-      good, 1 if some are bad, 69 if an agent runs that can't be asked, 78 if the configuration is \
-      wrong.
+      the devices itself. What is read is shown, not stored. Counts and areas are known to a \
+      running agent only: without one, areas are shown if they are named. Exits with 0 if all \
+      points are good, 1 if some are bad, 69 if an agent runs that can't be asked, 78 if the \
+      configuration is wrong.
       """)
 
   @OptionGroup var options: ConfigurationOptions
