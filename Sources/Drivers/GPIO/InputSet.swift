@@ -50,7 +50,7 @@ final class InputSet {
 
   /// Watches those lines from now on; those whose definition is the same go on.
   func use(_ lines: [LineDefinition]) {
-    feed(channels.indices.flatMap(collect))
+    takeRemainingEdges()
     let wanted = Set(lines)
     let now = clock.now()
     for index in channels.indices where !wanted.contains(channels[index].definition) {
@@ -76,7 +76,7 @@ final class InputSet {
 
   /// Ends all of it: the last samples, and the lines are given back.
   func end() {
-    feed(channels.indices.flatMap(collect))
+    takeRemainingEdges()
     let now = clock.now()
     for index in channels.indices { end(index, at: now) }
     deliver()
@@ -107,6 +107,16 @@ final class InputSet {
   }
 
   // MARK: - Edges
+
+  /// Takes what the kernel has of edges; as much as its queues hold, and no more where a line never
+  /// rests.
+  private func takeRemainingEdges() {
+    for _ in 0...Int(queueSize) / Self.edgesAtOnce {
+      let edges = channels.indices.flatMap(collect)
+      feed(edges)
+      if edges.isEmpty { break }
+    }
+  }
 
   /// Reads the edges of a line that the kernel has, a bounded number.
   private func collect(_ index: Int) -> [Edge] {

@@ -150,8 +150,8 @@ extension GPIOKernel {
         let isNumbered = GPIOLibrary.majorVersion == 2
         #expect(detail.reason == (isNumbered ? "sequence-gap" : "queue-full"))
         #expect(detail.lost == (isNumbered ? 5 : nil))
-        // What can be known: of the numbered the newest are kept, the first of which is to the level
-        // that the line had; of the others the oldest, and then the level tells one more.
+        // What can be known. Of numbered ones the newest are kept, the first of which is to the
+        // level that the line had; of the others the oldest, and then the level tells one more.
         let known: UInt64 = isNumbered ? 15 : 17
         try waitUntil("the total") { inputs.statistics["pulses"]?.total == known }
         try toggle(chip, 0, times: 1)
