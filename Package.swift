@@ -47,9 +47,15 @@ let package = Package(
     .systemLibrary(
       name: "CModbus", path: "Sources/Drivers/CModbus", pkgConfig: "libmodbus",
       providers: [.apt(["libmodbus-dev"])]),
+    .systemLibrary(
+      name: "CGpiod", path: "Sources/Drivers/GPIO/CGpiod", pkgConfig: "libgpiod",
+      providers: [.apt(["libgpiod-dev"])]),
     .target(
-      name: "Drivers", dependencies: ["Telemetry", "LinuxSystem", "CModbus"],
-      exclude: ["CModbus"], swiftSettings: strict),
+      name: "CGPIO", dependencies: ["CGpiod"], path: "Sources/Drivers/GPIO/CGPIO",
+      cSettings: cStrict),
+    .target(
+      name: "Drivers", dependencies: ["Telemetry", "LinuxSystem", "CModbus", "CGPIO"],
+      exclude: ["CModbus", "GPIO/CGpiod", "GPIO/CGPIO"], swiftSettings: strict),
 
     .target(
       name: "Buffering", dependencies: ["Telemetry", "LinuxSystem"], swiftSettings: strict),

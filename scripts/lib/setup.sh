@@ -2,7 +2,7 @@
 # Debian 12 and later; as root or through sudo. Does nothing when everything is there.
 
 packages=(
-  libmodbus-dev libmosquitto-dev libssl-dev libyaml-dev libsqlite3-dev pkg-config
+  libmodbus-dev libgpiod-dev libmosquitto-dev libssl-dev libyaml-dev libsqlite3-dev pkg-config
   mosquitto mosquitto-clients openssl sqlite3 binutils systemd
   python3 python3-jsonschema python3-venv python3-yaml iproute2
 )

@@ -12,19 +12,24 @@ struct AgentPlan {
   let store: StorePlan
   /// What the machine that makes the plan has in the serial ports' places.
   let ports: SerialPortFindings
+  /// What it has of the GPIO lines.
+  let findings: LineFindings
 
   /// `roomBytes` is what the store's file system has for it, if that is known.
   init(
     _ configuration: AgentConfiguration, time: TimeState? = nil, roomBytes: Int64? = nil,
-    ports: SerialPortFindings = SerialPortFindings()
+    ports: SerialPortFindings = SerialPortFindings(), findings: LineFindings = LineFindings()
   ) {
     self.configuration = configuration
     self.time = time
     self.ports = ports
+    self.findings = findings
     buses = configuration.buses.map(BusPlan.init)
     store = StorePlan(
-      configuration.storage, buses: buses, destinations: configuration.uplinks.count,
-      roomBytes: roomBytes)
+      configuration.storage, buses: buses,
+      samples: configuration.lines.map(StorePlan.Samples.init)
+        + configuration.areas.map(StorePlan.Samples.init),
+      destinations: configuration.uplinks.count, roomBytes: roomBytes)
   }
 
   // MARK: Text
@@ -50,14 +55,20 @@ struct AgentPlan {
       }
       lines += self.lines(definition, plan, sharedWith: others.map(\.name))
     }
-    let points = configuration.deviceDescriptions.reduce(0) { $0 + $1.points.count }
-    lines.append(
-      [
-        Self.count(buses.count, "bus", "buses"),
-        Self.count(configuration.deviceDescriptions.count, "device"),
-        Self.count(points, "point"),
-      ].joined(separator: ", "))
+    lines += configuration.lines.flatMap { self.lines(of: $0) }
+    lines += configuration.areas.flatMap { self.lines(of: $0) }
+    lines.append(counts)
     return lines.joined(separator: "\n")
+  }
+
+  private var counts: String {
+    let devices = configuration.buses.reduce(0) { $0 + $1.devices.count }
+    let points = configuration.deviceDescriptions.reduce(0) { $0 + $1.points.count }
+    let (lines, areas) = (configuration.lines.count, configuration.areas.count)
+    var counts = [Self.count(buses.count, "bus", "buses"), Self.count(devices, "device")]
+    if lines > 0 { counts.append(Self.count(lines, "line")) }
+    if areas > 0 { counts.append(Self.count(areas, "area")) }
+    return (counts + [Self.count(points, "point")]).joined(separator: ", ")
   }
 
   private static func line(_ uplink: UplinkConfiguration) -> String {
@@ -158,7 +169,7 @@ struct AgentPlan {
 
   // MARK: JSON
 
-  /// One JSON object: gateway, store, destinations, buses with devices and requests.
+  /// One JSON object: gateway, store, destinations, buses with devices and requests, lines, areas.
   var json: String {
     var json = JSONWriter()
     json.beginObject()
@@ -191,6 +202,7 @@ struct AgentPlan {
       write(definition, plan, to: &json)
     }
     json.endArray()
+    writeLines(to: &json)
     json.endObject()
     return String(decoding: json.bytes, as: UTF8.self)
   }

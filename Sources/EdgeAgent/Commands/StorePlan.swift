@@ -11,22 +11,42 @@ struct StorePlan {
   /// What the store can take of its file system, its own files included; `nil` if not known.
   let roomBytes: Int64?
 
+  /// What comes besides what buses read; changes of contacts come on top.
+  struct Samples {
+    var points: Int
+    var everyMilliseconds: Int64
+
+    init(_ line: LineDefinition) {
+      points = line.points.count
+      everyMilliseconds = line.everyMilliseconds
+    }
+
+    init(_ area: AreaDefinition) {
+      points = area.points.count
+      everyMilliseconds = area.everyMilliseconds
+    }
+
+    var perSecond: Double { 1000 / Double(everyMilliseconds) }
+  }
+
   init(
-    _ storage: StorageConfiguration, buses: [BusPlan], destinations: Int, roomBytes: Int64?
+    _ storage: StorageConfiguration, buses: [BusPlan], samples others: [Samples] = [],
+    destinations: Int, roomBytes: Int64?
   ) {
     self.storage = storage
     self.roomBytes = roomBytes
     let requests = buses.flatMap(\.devices).flatMap(\.requests)
-    let values = requests.reduce(0.0) {
-      $0 + Double($1.points.count) * 1000 / Double($1.everyMilliseconds)
-    }
+    let values =
+      requests.reduce(0.0) { $0 + Double($1.points.count) * 1000 / Double($1.everyMilliseconds) }
+      + others.reduce(0.0) { $0 + Double($1.points) * $1.perSecond }
     // A device's points of one period come in a sample.
-    let samples = buses.flatMap(\.devices).reduce(0.0) { sum, device in
+    let ownSamples = others.reduce(0.0) { $0 + $1.perSecond }
+    let samples = buses.flatMap(\.devices).reduce(ownSamples) { sum, device in
       Set(device.requests.map(\.everyMilliseconds)).reduce(sum) { $0 + 1000 / Double($1) }
     }
     valuesPerSecond = values
     // Nothing is synced before something was appended.
-    let shortest = requests.map(\.everyMilliseconds).min() ?? 0
+    let shortest = (requests.map(\.everyMilliseconds) + others.map(\.everyMilliseconds)).min() ?? 0
     forecast = StoreForecast(
       bytesPerSecond: StoreForecast.bytesPerSecond(values: values, samples: samples),
       commitSeconds: Double(max(storage.commitMilliseconds, shortest)) / 1000,

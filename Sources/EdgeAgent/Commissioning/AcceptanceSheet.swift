@@ -24,13 +24,13 @@ struct AcceptanceSheet {
       }
     }
 
-    func of(_ point: ProbeReport.Point) -> [String: Bool] {
-      points[point.device]?[point.name] ?? [:]
+    func of(_ device: String, _ point: String) -> [String: Bool] {
+      points[device]?[point] ?? [:]
     }
 
     /// Those that lack the newest sample of a point, in configured order.
-    func missing(_ point: ProbeReport.Point) -> [String] {
-      let delivered = of(point)
+    func missing(_ device: String, _ point: String) -> [String] {
+      let delivered = of(device, point)
       return destinations.filter { delivered[$0] != true }
     }
   }
@@ -46,7 +46,12 @@ struct AcceptanceSheet {
 
   /// Whether every point is good, and delivered where an agent runs.
   var isGood: Bool {
-    probe.isGood && probe.points.allSatisfy { deliveries?.missing($0).isEmpty ?? true }
+    probe.isGood && names.allSatisfy { deliveries?.missing($0, $1).isEmpty ?? true }
+  }
+
+  /// Of every point, by device and name.
+  private var names: [(String, String)] {
+    probe.points.map { ($0.device, $0.name) } + probe.inputs.map { ($0.device, $0.name) }
   }
 
   /// For paper.
@@ -57,7 +62,13 @@ struct AcceptanceSheet {
       table.add(
         point.device, point.name, point.location ?? "", point.registerWords(atMost: 4),
         point.valueText, point.measure ?? "", point.range?.joined(separator: "…") ?? "",
-        point.quality, deliveredText(point))
+        point.quality, deliveredText(point.device, point.name))
+    }
+    for input in probe.inputs {
+      table.add(
+        input.device, input.name, input.location ?? "", input.place ?? input.kind.rawValue,
+        input.valueText, input.measure ?? "", input.range?.joined(separator: "…") ?? "",
+        input.quality, deliveredText(input.device, input.name))
     }
     return Array([head, table.lines, foot, signatures].joined(separator: [""]))
   }
@@ -77,7 +88,7 @@ struct AcceptanceSheet {
   private var foot: [String] {
     var lines = [probe.countLine]
     if let deliveries {
-      let delivered = probe.points.count { deliveries.missing($0).isEmpty }
+      let delivered = names.count { deliveries.missing($0, $1).isEmpty }
       lines[0] += "; \(delivered) delivered"
       lines.append(
         terminalSafe(
@@ -96,9 +107,9 @@ struct AcceptanceSheet {
     ]
   }
 
-  private func deliveredText(_ point: ProbeReport.Point) -> String {
+  private func deliveredText(_ device: String, _ point: String) -> String {
     guard let deliveries else { return "not running" }
-    let missing = deliveries.missing(point)
+    let missing = deliveries.missing(device, point)
     if missing.isEmpty { return "yes" }
     if missing.count == deliveries.destinations.count { return "no" }
     return "not to " + missing.joined(separator: ", ")
@@ -123,11 +134,11 @@ struct AcceptanceSheet {
       for destination in deliveries.destinations { json.string(destination) }
       json.endArray()
     }
-    probe.writeMembers(into: &json) { point, json in
+    probe.writeMembers(into: &json) { device, point, json in
       json.key("delivered")
       guard let deliveries else { return json.string("not running") }
       json.beginObject()
-      let delivered = deliveries.of(point)
+      let delivered = deliveries.of(device, point)
       for destination in deliveries.destinations {
         json.member(destination, delivered[destination] ?? false)
       }

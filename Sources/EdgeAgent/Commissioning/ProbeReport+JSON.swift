@@ -3,19 +3,31 @@ internal import Telemetry
 
 extension ProbeReport {
   /// Writes the members of an object.
-  /// - Parameter delivered: Writes more members of the point.
+  /// - Parameter more: Writes more members of the point.
   func writeMembers(
-    into json: inout JSONWriter, _ more: (Point, inout JSONWriter) -> Void = { _, _ in }
+    into json: inout JSONWriter,
+    _ more: (_ device: String, _ point: String, inout JSONWriter) -> Void = { _, _, _ in }
   ) {
     json.key("points")
     json.beginArray()
     for point in points {
       json.beginObject()
       point.writeMembers(into: &json)
-      more(point, &json)
+      more(point.device, point.name, &json)
       json.endObject()
     }
     json.endArray()
+    if !inputs.isEmpty {
+      json.key("inputs")
+      json.beginArray()
+      for input in inputs {
+        json.beginObject()
+        input.writeMembers(into: &json)
+        more(input.device, input.name, &json)
+        json.endObject()
+      }
+      json.endArray()
+    }
     guard !transactions.isEmpty else { return }
     json.key("transactions")
     json.beginArray()
@@ -33,6 +45,10 @@ extension ProbeReport {
   init(_ fields: JSONFields) throws(PayloadError) {
     points = []
     for object in try fields.objects("points") { points.append(try Point(object)) }
+    inputs = []
+    if fields.members["inputs"] != nil {
+      for object in try fields.objects("inputs") { inputs.append(try Input(object)) }
+    }
     transactions = []
     isTraceCut = false
     guard fields.members["transactions"] != nil else { return }

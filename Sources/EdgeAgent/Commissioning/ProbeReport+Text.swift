@@ -14,7 +14,8 @@ extension ProbeReport {
         point.registerWords(atMost: Self.mostRegisters), point.valueText, point.measure ?? "",
         point.quality, point.microseconds.map { "\(millisecondText($0)) ms" } ?? "-")
     }
-    var sections = [transactionLines, table.lines, problemLines, [countLine]]
+    let tables = [points.isEmpty && !inputs.isEmpty ? [] : table.lines, inputTable.lines]
+    var sections = [transactionLines] + tables + [problemLines + inputProblemLines, [countLine]]
     sections.removeAll(where: \.isEmpty)
     return Array(sections.joined(separator: [""]))
   }
@@ -45,9 +46,10 @@ extension ProbeReport {
 
   /// How many are good.
   var countLine: String {
-    let good = points.count(where: \.isGood)
-    let all = points.count == 1 ? "1 point" : "\(points.count) points"
-    return "\(all): \(good) good, \(points.count - good) bad"
+    let good = points.count(where: \.isGood) + inputs.count(where: \.isGood)
+    let count = points.count + inputs.count
+    let all = count == 1 ? "1 point" : "\(count) points"
+    return "\(all): \(good) good, \(count - good) bad"
   }
 }
 

@@ -41,12 +41,14 @@ struct ProbeReport: Equatable {
   }
 
   var points: [Point]
+  /// Of GPIO lines and areas.
+  var inputs: [Input] = []
   /// Empty unless the bytes were to be shown.
   var transactions: [Transaction]
   /// Whether more went over the wire than is kept.
   var isTraceCut: Bool
 
-  var isGood: Bool { points.allSatisfy(\.isGood) }
+  var isGood: Bool { points.allSatisfy(\.isGood) && inputs.allSatisfy(\.isGood) }
 }
 
 extension ProbeReport {
@@ -77,7 +79,7 @@ extension ProbeReport.Point {
     address = point.address
     measure = description.unit?.rawValue
     location = description.location
-    range = description.range.map { [limitText($0.lower), limitText($0.upper)] }
+    range = description.range?.texts
     registers = reading.registers
     microseconds = reading.microseconds
     problem = reading.problem
@@ -110,6 +112,11 @@ extension JSONValue {
     case .null, .array, .object: ""
     }
   }
+}
+
+extension ValueRange {
+  /// Both limits as a technician writes them.
+  var texts: [String] { [limitText(lower), limitText(upper)] }
 }
 
 /// A limit as a technician writes it: 4, not 4.0.

@@ -40,32 +40,50 @@ struct SectionDecoder {
     let controlSocket = control(root.take("control"))
     let buses = BusSection(root.take("buses"), ports: SerialPorts(gateway))
     let profiles = ProfileLibrary(boards: boards, log: log)
-    let devices = DeviceSection(profiles).devices(root.take("devices"), on: buses)
-    refuseUnbuiltSections(root, taken: devices)
+    let deviceSection = root.take("devices")
+    let devices = DeviceSection(profiles).devices(deviceSection, on: buses)
+    let lineSection = root.take("lines")
+    let lines = LineSection(lineSection, board: LineNames(gateway))
+    let areaSection = root.take("areas")
+    let areas = AreaSection(
+      areaSection,
+      sources: AreaSection.Sources(
+        lines: lines, devices: devices, deviceNames: Self.names(in: deviceSection)))
+    refuseSharedNames([
+      ("device", deviceSection), ("line", lineSection), ("area", areaSection),
+    ])
     let uplinks = uplinks(root.require("uplinks", "at least one destination"), gateway?.value)
     guard let gateway, let board = gateway.board, let storage, let controlSocket, let uplinks
     else { return nil }
     return AgentConfiguration(
       gateway: gateway.value, board: board, storage: storage, controlSocket: controlSocket,
-      buses: buses.definitions(with: devices), uplinks: uplinks)
+      buses: buses.definitions(with: devices), lines: lines.lines.map(\.line),
+      areas: areas.areas, uplinks: uplinks)
   }
 
-  /// Lines and areas share their names with devices, which shows before they are built.
-  private func refuseUnbuiltSections(_ root: MappingReader, taken: [PlacedDevice]) {
-    let lines = Dictionary(taken.map { ($0.name, $0.place.position.line) }) { first, _ in first }
-    for key in ["lines", "areas"] {
-      guard let section = root.take(key) else { continue }
-      section.refuseAsUnsupported()
-      guard case .mapping = section.node.content else { continue }
-      _ = section.mapping { names -> Void? in
-        for (name, value) in names.takeNamed() {
-          guard let line = lines[name] else { continue }
+  /// To subscribers devices, lines and areas are all devices.
+  private func refuseSharedNames(_ sections: [(kind: String, section: ConfigurationValue?)]) {
+    var first: [String: (kind: String, line: Int)] = [:]
+    for (kind, section) in sections {
+      for (name, value) in Self.members(of: section) {
+        if let other = first[name] {
           value.refuse(
-            "the name \(name) is taken by the device in line \(line)",
+            "the name \(name) is taken by the \(other.kind) in line \(other.line)",
             "devices, lines and areas need names of their own")
+        } else {
+          first[name] = (kind, value.position.line)
         }
-        return nil
       }
     }
+  }
+
+  private static func names(in section: ConfigurationValue?) -> [String] {
+    members(of: section).map(\.name)
+  }
+
+  private static func members(
+    of section: ConfigurationValue?
+  ) -> [(name: String, value: ConfigurationValue)] {
+    section?.mapping { $0.takeNamed() } ?? []
   }
 }

@@ -1,13 +1,16 @@
 internal import ConfigurationFile
+internal import Drivers
 
 /// A board file: what the names on a board's case stand for.
 struct BoardDescription: Sendable, Hashable {
-  /// A GPIO line by chip and offset.
+  /// A GPIO line with what the board's input circuit makes of it; a file may say otherwise.
   struct Line: Sendable, Hashable {
-    /// The chip's name, such as `gpiochip0`.
-    var chip: String
-    /// The line's number on the chip.
-    var offset: UInt32
+    /// Where it is; never by a number that the kernel may give to another chip.
+    var address: LineAddress
+    /// Whether a low voltage at the processor is the active state, as behind most optocouplers.
+    var isActiveLow = false
+    /// What has to hold it while nothing drives it.
+    var bias = LineBias.asIs
   }
 
   /// The board in words.
@@ -16,6 +19,8 @@ struct BoardDescription: Sendable, Hashable {
   var serialPorts: [String: String]
   /// GPIO lines by the name on the case.
   var lines: [String: Line]
+  /// Names of lines that the file has wrong.
+  var refusedLines: Set<String> = []
 }
 
 extension BoardDescription {
@@ -32,20 +37,29 @@ extension BoardDescription {
     }
     serialPorts = Dictionary(ports ?? [], uniquingKeysWith: { first, _ in first })
     let lines = file.take("lines")?.mapping { lines in
-      lines.takePrinted().compactMap { name, value in
-        value.mapping(Line.init).map { (name, $0) }
-      }
+      lines.takePrinted().map { name, value in (name, value.mapping(Line.init)) }
     }
-    self.lines = Dictionary(lines ?? [], uniquingKeysWith: { first, _ in first })
+    self.lines = [:]
+    for (name, line) in lines ?? [] {
+      self.lines[name] = line
+      if line == nil { refusedLines.insert(name) }
+    }
   }
 }
 
 extension BoardDescription.Line {
-  /// Decodes `{ chip: gpiochip0, offset: 4 }`. The kernel numbers far fewer lines than 65,536.
+  /// Decodes `{ chip: LABEL, offset: 4, active: low }` or `{ name: GPIO17 }`.
   init?(_ line: MappingReader) {
-    let chip = line.require("chip", "a chip such as gpiochip0")?.text("a chip")
-    let offset = line.require("offset", "the line's number")?.integer(in: 0...65_535)
-    guard let chip, let offset else { return nil }
-    self.init(chip: chip, offset: UInt32(offset))
+    let address = LineAddress.read(line)
+    let active = Setting(line.take("active")) { $0.choice(ActiveLevel.self, "a level") }
+    let bias = Setting(line.take("bias")) { $0.choice(LineBias.self, "a bias") }
+    if let address, address.isNumbered {
+      line.value.refuse(
+        "numbering of chips can change", "a chip's label or the line's name is expected")
+      return nil
+    }
+    guard let address, !active.isRefused, !bias.isRefused else { return nil }
+    self.init(
+      address: address, isActiveLow: active.value == .low, bias: bias.value ?? .asIs)
   }
 }

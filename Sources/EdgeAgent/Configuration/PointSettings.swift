@@ -100,7 +100,7 @@ struct PointSettings {
     return scale
   }
 
-  private static func range(_ value: ConfigurationValue) -> ValueRange? {
+  static func range(_ value: ConfigurationValue) -> ValueRange? {
     guard let limits = value.list(2...2, of: "two limits such as [0, 4]") else { return nil }
     let numbers = limits.compactMap { $0.decimal()?.approximate }
     guard numbers.count == 2 else { return nil }
@@ -133,7 +133,7 @@ struct PointSettings {
 
 extension ConfigurationValue {
   /// A unit of measure. Input methods offer characters that look like a unit and are another.
-  fileprivate func measurementUnit() -> MeasurementUnit? {
+  func measurementUnit() -> MeasurementUnit? {
     if case .scalar(let text, _) = node.content, let meant = MeasurementUnit(lookalike: text) {
       refuse("\"\(text)\" is not a unit of measure", "did you mean \(meant.rawValue)?")
       return nil

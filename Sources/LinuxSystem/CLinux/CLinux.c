@@ -7,6 +7,7 @@
 #include <pthread.h>
 #include <stddef.h>
 #include <stdlib.h>
+#include <sys/epoll.h>
 #include <sys/eventfd.h>
 #include <sys/file.h>
 #include <sys/ioctl.h>
@@ -19,6 +20,25 @@ int CLinux_set_thread_name(const char *name) {
 }
 
 int CLinux_eventfd(void) { return eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK); }
+
+int CLinux_epoll_create(void) { return epoll_create1(EPOLL_CLOEXEC); }
+
+int CLinux_epoll_add(int set, int fd, uint64_t key) {
+  struct epoll_event event = {.events = EPOLLIN, .data.u64 = key};
+  return epoll_ctl(set, EPOLL_CTL_ADD, fd, &event);
+}
+
+int CLinux_epoll_remove(int set, int fd) { return epoll_ctl(set, EPOLL_CTL_DEL, fd, NULL); }
+
+int CLinux_epoll_wait(int set, struct CLinux_epoll_ready *ready, int milliseconds) {
+  struct epoll_event events[CLINUX_EPOLL_MAX];
+  int count = epoll_wait(set, events, CLINUX_EPOLL_MAX, milliseconds);
+  for (int index = 0; index < count; index++) {
+    ready[index].key = events[index].data.u64;
+    ready[index].is_readable = (events[index].events & (EPOLLERR | EPOLLHUP)) == 0;
+  }
+  return count;
+}
 
 int CLinux_clock_is_synchronised(void) {
   struct timex state = {0};

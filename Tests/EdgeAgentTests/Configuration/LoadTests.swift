@@ -79,10 +79,14 @@ struct LoadTests {
     let configuration = try Fixtures.load(try Fixtures.bytes("valid/contract.yaml"))
     #expect(configuration.gateway.name == "示例煤矿")
     #expect(configuration.buses.map(\.name) == ["station", "meters"])
-    #expect(configuration.buses[0].devices.map(\.name) == ["return-air", "face-101"])
+    #expect(
+      configuration.buses[0].devices.map(\.name) == ["return-air", "face-101", "positioning"])
     #expect(configuration.buses[1].devices.map(\.name) == ["main-meter"])
     #expect(
-      configuration.deviceDescriptions.map(\.name) == ["return-air", "face-101", "main-meter"])
+      configuration.deviceDescriptions.map(\.name) == [
+        "return-air", "face-101", "positioning", "main-meter", "main-fan", "gate-in", "gate-out",
+        "gfy15", "meter", "outer", "inner", "heading-101", "drift",
+      ])
 
     let ch4 = ModbusPoint(
       description: PointDescription(

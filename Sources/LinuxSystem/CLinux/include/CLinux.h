@@ -14,6 +14,19 @@ int CLinux_set_thread_name(const char *name);
 // <sys/eventfd.h> has no module. Counter, non-blocking, closed on exec.
 int CLinux_eventfd(void);
 
+// <sys/epoll.h> has no module. The set is closed on exec; a descriptor is told by its `key`.
+int CLinux_epoll_create(void);
+int CLinux_epoll_add(int set, int fd, uint64_t key);
+int CLinux_epoll_remove(int set, int fd);
+#define CLINUX_EPOLL_MAX 64
+struct CLinux_epoll_ready {
+  uint64_t key;
+  // Whether it can be read; hung up or broken if not (EPOLLERR, EPOLLHUP).
+  int is_readable;
+};
+// At most CLINUX_EPOLL_MAX; the others are told by the next call.
+int CLinux_epoll_wait(int set, struct CLinux_epoll_ready *ready, int milliseconds);
+
 // clock_adjtime's state word: 1 if the kernel clock is synchronised, 0 if not, -1 on failure.
 int CLinux_clock_is_synchronised(void);
 

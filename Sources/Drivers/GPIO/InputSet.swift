@@ -1,0 +1,342 @@
+internal import Glibc
+internal import LinuxSystem
+internal import Telemetry
+
+/// All lines that the thread of the GPIO inputs watches; the thread's own.
+final class InputSet {
+  /// How many edges of a line a wake-up takes at most: what one line floods, others wait for.
+  private static let edgesAtOnce = 64
+  /// How long an edge may take from the line's level to its descriptor.
+  private static let interruptMilliseconds: Int64 = 5
+  /// How a count ended that another definition of its line goes on with.
+  private static let reload = "reload"
+
+  private typealias Edge = (channel: Int, edge: LineEdge)
+
+  private let epoll: Epoll
+  private let sink: any LineSink
+  private let clock: any TimeSource
+  private let queueSize: UInt32
+  private var channels: [InputChannel] = []
+  private var indices: [UInt64: Int] = [:]
+  private var lastKey: UInt64 = 0
+  private var totals: [String: (total: UInt64, reason: String?)]
+  private var eventClock = EventClock()
+  private var outputs: [LineOutput] = []
+  /// Lines whose queue was found full, and that could not be read, since edges were last handed on.
+  private var full: Set<Int> = []
+  private var broken: [(channel: Int, fault: LineFault)] = []
+
+  init(
+    _ epoll: Epoll, totals: [String: UInt64], totalReason: String?, sink: any LineSink,
+    clock: any TimeSource, queueSize: UInt32
+  ) {
+    self.epoll = epoll
+    self.totals = totals.mapValues { ($0, totalReason) }
+    self.sink = sink
+    self.clock = clock
+    self.queueSize = queueSize
+  }
+
+  /// When there is something to do without an edge; `nil` without lines.
+  var nextTime: Int64? { channels.lazy.map(\.nextTime).min() }
+
+  /// What may have changed since the last call.
+  func takeStatistics() -> [(name: String, statistics: LineStatistics)] {
+    channels.indices.compactMap { index in
+      guard channels[index].isTouched else { return nil }
+      channels[index].isTouched = false
+      return (channels[index].definition.name, channels[index].statistics)
+    }
+  }
+
+  /// Watches those lines from now on; those whose definition is the same go on.
+  func use(_ lines: [LineDefinition]) {
+    feed(channels.indices.flatMap(collect))
+    let wanted = Set(lines)
+    let now = clock.now()
+    for index in channels.indices where !wanted.contains(channels[index].definition) {
+      end(index, at: now)
+    }
+    var kept: [LineDefinition: InputChannel] = [:]
+    for channel in channels where wanted.contains(channel.definition) {
+      kept[channel.definition] = channel
+    }
+    // Gives back what is no longer used, before any of it is asked for anew.
+    channels = []
+    channels = lines.map { line in
+      if let channel = kept[line] { return channel }
+      lastKey += 1
+      let known = totals[line.name]
+      let input = LineInput(line, total: known?.total, totalReason: known?.reason, at: now)
+      return InputChannel(line, key: lastKey, input: input, at: now.monotonic)
+    }
+    indices = [:]
+    for index in channels.indices { indices[channels[index].key] = index }
+    deliver()
+  }
+
+  /// Ends all of it: the last samples, and the lines are given back.
+  func end() {
+    feed(channels.indices.flatMap(collect))
+    let now = clock.now()
+    for index in channels.indices { end(index, at: now) }
+    deliver()
+    channels = []
+    indices = [:]
+  }
+
+  /// Does what is to be done now: takes the edges that came, reads lines whose time has come, tries
+  /// lines again that could not be had.
+  func turn(_ ready: [Epoll.Ready]) {
+    var edges: [Edge] = []
+    for entry in ready {
+      guard let index = indices[entry.key] else { continue }
+      if entry.isReadable {
+        edges += collect(index)
+      } else {
+        let error = SystemError(call: "poll", subject: place(of: index), code: ENODEV)
+        broken.append((index, LineFault(error)))
+      }
+    }
+    feed(edges)
+    attend()
+    for index in channels.indices
+    where channels[index].open == nil && channels[index].look <= clock.monotonic {
+      request(index)
+    }
+    deliver()
+  }
+
+  // MARK: - Edges
+
+  /// Reads the edges of a line that the kernel has, a bounded number.
+  private func collect(_ index: Int) -> [Edge] {
+    guard let open = channels[index].open, open.line.descriptor != nil else { return [] }
+    var edges: [LineEdge] = []
+    do throws(SystemError) {
+      while edges.count < Self.edgesAtOnce {
+        let reading = try open.line.readEdges()
+        edges += reading.edges
+        if reading.isQueueFull { full.insert(index) }
+        if reading.isLast { break }
+      }
+    } catch {
+      broken.append((index, LineFault(error)))
+    }
+    return dated(edges, of: index, open).map { (index, $0) }
+  }
+
+  /// With the time at which the level began that held: the kernel dates what it debounced by the
+  /// end of that time.
+  private func dated(_ edges: [LineEdge], of index: Int, _ open: OpenLine) -> [LineEdge] {
+    guard open.isDebouncedByKernel else { return edges }
+    let debounce = channels[index].definition.debounceMilliseconds * 1_000_000
+    return edges.map { edge in
+      var edge = edge
+      edge.nanoseconds -= debounce
+      return edge
+    }
+  }
+
+  /// Hands edges of any lines on in the order of the kernel's time, and fails lines that could not
+  /// be read.
+  private func feed(_ edges: [Edge]) {
+    if !edges.isEmpty {
+      let now = clock.now()
+      let kernelNow = Self.kernelNow()
+      let order = edges.indices.sorted {
+        (edges[$0].edge.nanoseconds, $0) < (edges[$1].edge.nanoseconds, $1)
+      }
+      for (index, edge) in order.lazy.map({ edges[$0] }) {
+        let time = eventClock.time(
+          ofNanoseconds: edge.nanoseconds, now: now, kernelNow: kernelNow)
+        channels[index].level = edge.isRising
+        channels[index].input.take(edge, at: time)
+        takeOutputs(of: index, at: now)
+      }
+      for index in Set(edges.map(\.channel)).sorted() {
+        // Where edges were lost, the newest is no longer the line's level.
+        let isFull = full.remove(index) != nil
+        channels[index].input.drained(
+          isQueueFull: isFull, isActive: isFull ? settledLevel(of: index) : nil, at: now)
+        takeOutputs(of: index, at: now)
+      }
+    }
+    for (index, fault) in broken { fail(index, fault) }
+    broken.removeAll()
+  }
+
+  private static func kernelNow() -> Int64 {
+    var time = timespec()
+    clock_gettime(CLOCK_MONOTONIC, &time)
+    return Int64(time.tv_sec) * 1_000_000_000 + Int64(time.tv_nsec)
+  }
+
+  // MARK: - Looks
+
+  /// Reads the lines whose time has come.
+  private func attend() {
+    let time = clock.monotonic
+    let coming = channels.indices.filter { channels[$0].nextTime <= time }
+    guard !coming.isEmpty else { return }
+    feedPending(coming)
+    var levels: [Int: Bool] = [:]
+    for index in coming { levels[index] = settledLevel(of: index) }
+    let late = coming.filter { levels[$0] == nil && channels[$0].open != nil }
+    feedPending(late)
+    for index in late where channels[index].open != nil { levels[index] = channels[index].level }
+    let now = clock.now()
+    for index in coming { attend(to: index, isActive: levels[index], at: now) }
+  }
+
+  /// Takes the edges that those lines have; if they have any, those of all lines, for the order of
+  /// their times.
+  private func feedPending(_ lines: [Int]) {
+    let edges = lines.flatMap(collect)
+    feed(edges.isEmpty ? [] : edges + channels.indices.flatMap(collect))
+  }
+
+  private func attend(to index: Int, isActive: Bool?, at now: Timestamp) {
+    var isTold = false
+    if let wake = channels[index].input.wakeTime, wake <= now.monotonic {
+      channels[index].input.settle(isActive: isActive, at: now)
+      isTold = true
+    }
+    if let scheduled = channels[index].takeDue(at: now.monotonic) {
+      channels[index].input.due(
+        isActive: isActive, scheduled: now.moved(to: scheduled), at: now)
+      isTold = true
+    }
+    if !isTold, isActive != nil {
+      channels[index].input.drained(isQueueFull: false, isActive: isActive, at: now)
+    }
+    if channels[index].open != nil { channels[index].looked(at: now.monotonic) }
+    takeOutputs(of: index, at: now)
+    if let missed = channels[index].takeMissed(at: now.monotonic) {
+      tell(missed, of: index, at: now)
+    }
+  }
+
+  /// The line's level, if the edges that were taken tell the same, or still do not after the time
+  /// that an edge takes: then some were lost. `nil`: edges are there to be taken, or the line can't
+  /// be read.
+  private func settledLevel(of index: Int) -> Bool? {
+    guard let open = channels[index].open else { return nil }
+    do throws(SystemError) {
+      let level = try open.line.isActive()
+      guard let descriptor = open.line.descriptor, level != channels[index].level else {
+        channels[index].level = level
+        return level
+      }
+      guard !Self.isReadable(descriptor) else { return nil }
+      channels[index].level = try open.line.isActive()
+      return channels[index].level
+    } catch {
+      fail(index, LineFault(error))
+      return nil
+    }
+  }
+
+  private static func isReadable(_ descriptor: Int32) -> Bool {
+    var entry = pollfd(fd: descriptor, events: Int16(POLLIN), revents: 0)
+    return poll(&entry, 1, Int32(interruptMilliseconds)) > 0
+  }
+
+  // MARK: - Lines
+
+  private func place(of index: Int) -> String {
+    channels[index].input.statistics.place ?? channels[index].definition.name
+  }
+
+  private func request(_ index: Int) {
+    do throws(LineFault) {
+      let open = try OpenLine(channels[index].definition, queueSize: queueSize)
+      do throws(SystemError) {
+        let level = try open.line.isActive()
+        var edges: [LineEdge] = []
+        if let descriptor = open.line.descriptor {
+          // What came since the request: before it the line was what the first edge left.
+          edges = try open.line.readEdges().edges
+          try epoll.add(descriptor, as: channels[index].key)
+        }
+        let now = clock.now()
+        let first = edges.first.map { !$0.isRising } ?? level
+        channels[index].succeed(open, at: now.monotonic)
+        channels[index].level = first
+        channels[index].input.open(
+          isActive: first, isDebouncedByKernel: open.isDebouncedByKernel, at: now)
+        takeOutputs(of: index, at: now)
+        feed(dated(edges, of: index, open).map { (index, $0) })
+      } catch {
+        throw LineFault(error)
+      }
+    } catch {
+      fail(index, error)
+    }
+  }
+
+  private func fail(_ index: Int, _ fault: LineFault) {
+    let now = clock.now()
+    if let descriptor = channels[index].open?.line.descriptor { epoll.remove(descriptor) }
+    channels[index].fail(fault, at: now)
+    takeOutputs(of: index, at: now)
+  }
+
+  private func end(_ index: Int, at now: Timestamp) {
+    if let descriptor = channels[index].open?.line.descriptor { epoll.remove(descriptor) }
+    channels[index].input.end(at: now)
+    takeOutputs(of: index, at: now)
+    if let missed = channels[index].takeMissed(at: now.monotonic, isEnd: true) {
+      tell(missed, of: index, at: now)
+    }
+    if let total = channels[index].input.statistics.total {
+      totals[channels[index].definition.name] = (total, Self.reload)
+    }
+  }
+
+  // MARK: - Outputs
+
+  private func tell(_ missed: MissedCycles, of index: Int, at now: Timestamp) {
+    let last = missed.last ?? missed.first
+    let span = GapSpan.time(from: now.moved(to: missed.first), to: now.moved(to: last))
+    let gap = GapDetail(stream: .data, span: span, count: missed.count, reason: .notRead)
+    outputs.append(
+      .event(
+        Event(
+          time: now, severity: .warning, source: channels[index].definition.name,
+          detail: .gap(gap))))
+  }
+
+  private func takeOutputs(of index: Int, at now: Timestamp) {
+    channels[index].isTouched = true
+    for output in channels[index].input.takeOutputs() {
+      guard case .fault(let reason) = output else {
+        outputs.append(output)
+        continue
+      }
+      deliver()
+      sink.line(channels[index].definition.name, changedTo: reason, at: now)
+    }
+  }
+
+  /// Hands everything over, the transitions first and in the order of their times: what was
+  /// debounced is known later than it happened.
+  private func deliver() {
+    let transitions = outputs.compactMap { output in
+      if case .transition(let transition) = output { transition } else { nil }
+    }
+    let order = transitions.indices.sorted {
+      (transitions[$0].time.monotonic, $0) < (transitions[$1].time.monotonic, $1)
+    }
+    for index in order { sink.accept(transitions[index]) }
+    for output in outputs {
+      switch output {
+      case .sample(let sample): sink.accept(sample)
+      case .event(let event): sink.accept(event)
+      case .transition, .fault: break
+      }
+    }
+    outputs.removeAll(keepingCapacity: true)
+  }
+}
