@@ -23,7 +23,7 @@ struct LineInput: Sendable {
   var statistics = LineStatistics()
 
   var state = State.unknown
-  /// What is made of the edges, by the line's purpose: of a contact the first, of a count the second
+  /// What is made of the edges, by the purpose: of a contact the first, of a count the second
   /// and of a meter also the third, of a frequency the last.
   var chatter: ChatterLimit?
   var counter: EdgeCounter?

@@ -6,7 +6,7 @@ import Testing
 
 @Suite("Debounce from the times of edges")
 struct DebounceTests {
-  /// The levels that held for `time`, from all edges at once; a level's change is dated by its edge.
+  /// The levels that held for `time`, from all edges at once, each dated by its edge.
   private func model(_ edges: [Int64], time: Int64, end: Int64) -> [(Int64, Bool)] {
     var changes: [(Int64, Bool)] = []
     var level = false
