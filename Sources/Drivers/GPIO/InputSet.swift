@@ -51,13 +51,16 @@ final class InputSet {
   }
 
   /// Watches those lines from now on; those whose definition is the same go on.
-  func use(_ lines: [LineDefinition]) {
+  /// - Parameter known: What counts of lines that were not watched before are known to have been.
+  func use(_ lines: [LineDefinition], totals known: [String: UInt64] = [:]) {
     feed(channels.indices.flatMap(collect))
     let wanted = Set(lines)
     let now = clock.now()
     for index in channels.indices where !wanted.contains(channels[index].definition) {
       end(index, at: now)
     }
+    // What was counted here is newer than what anybody else knows.
+    totals.merge(known.mapValues { ($0, Self.reload) }) { own, _ in own }
     var kept: [LineDefinition: InputChannel] = [:]
     for channel in channels where wanted.contains(channel.definition) {
       kept[channel.definition] = channel
