@@ -36,7 +36,7 @@ struct FrequencyWindow: Sendable {
 
   /// - Parameters:
   ///   - windowMilliseconds: the time that is looked at.
-  ///   - silenceMilliseconds: how long after the last edge there is no signal; not below the window.
+  ///   - silenceMilliseconds: how long after the last edge there is no signal; the window at least.
   ///   - start: when watching begins, in monotonic milliseconds.
   init(windowMilliseconds: Int64, silenceMilliseconds: Int64, at start: Int64) {
     partMilliseconds = max(1, windowMilliseconds / Int64(Self.parts))

@@ -23,7 +23,7 @@ struct LineInput: Sendable {
   var statistics = LineStatistics()
 
   var state = State.unknown
-  /// What is made of the edges, by the line's purpose: of a contact the first, of a count the second
+  /// What is made of the edges, by the purpose: of a contact the first, of a count the second
   /// and of a meter also the third, of a frequency the last.
   var chatter: ChatterLimit?
   var counter: EdgeCounter?
@@ -94,9 +94,10 @@ struct LineInput: Sendable {
   /// The line can't be requested or read.
   mutating func fail(_ reason: BadReason, text: String, at time: Timestamp) {
     settleDebounce(at: time)
+    leave(at: time)
     statistics.isActive = nil
     statistics.fault = text
-    (raw, differsSince) = (nil, nil)
+    raw = nil
     debounce = Debounce(milliseconds: 0)
     guard state != .failed(reason) else { return }
     state = .failed(reason)
@@ -171,6 +172,7 @@ struct LineInput: Sendable {
   /// The line is not watched any more: the last sample of a count.
   mutating func end(at now: Timestamp) {
     if state == .well { settleDebounce(at: now) }
+    leave(at: now)
     tellLosses(at: now, isEnd: true)
     if counter != nil { sample(at: now) }
   }
@@ -196,6 +198,12 @@ struct LineInput: Sendable {
 
   private mutating func settleDebounce(at now: Timestamp) {
     if let held = debounce.settle(at: now) { apply(held) }
+  }
+
+  /// Nobody will see any more whether an edge comes that explains the level.
+  private mutating func leave(at now: Timestamp) {
+    if differsSince != nil { suspect(.levelDiffers, at: now) }
+    differsSince = nil
   }
 
   /// Compares the level that was read with what the edges say. If they differ twice without an edge

@@ -8,8 +8,9 @@ struct Area: Sendable {
     case event(Event)
   }
 
-  /// Changes are reported at once, but no more often: a line that flutters is no crowd.
-  static let changeMilliseconds: Int64 = 100
+  /// So many changes a second are reported at once: a line that flutters is no crowd.
+  static let mostChanges = 10
+  private static let second: Int64 = 1000
   /// The same thing is told at most so often; what comes in between is told then.
   static let quietMilliseconds: Int64 = 1000
 
@@ -27,8 +28,9 @@ struct Area: Sendable {
   private var outputs: [Output] = []
   private var notices: [String: Notice] = [:]
   private var nextDue: Int64
-  private var lastSample: Int64?
   private var isChanged = false
+  /// The second that changes are reported in, and how many were.
+  private var burst: (start: Int64, changes: Int) = (.min / 2, 0)
 
   /// - Parameter restored: the newest sample that is known from before.
   init(_ definition: AreaDefinition, restored: Sample?, at start: Timestamp) {
@@ -127,7 +129,7 @@ struct Area: Sendable {
   /// When `tick` is to be called, in milliseconds of the monotonic clock.
   var wakeTime: Int64 {
     var time = min(nextDue, sources.deadline ?? .max)
-    if isChanged, let lastSample { time = min(time, lastSample + Self.changeMilliseconds) }
+    if isChanged { time = min(time, burst.start + Self.second) }
     for notice in notices.values where notice.pending != nil {
       time = min(time, notice.told + Self.quietMilliseconds)
     }
@@ -192,12 +194,14 @@ struct Area: Sendable {
 
   private mutating func report(at time: Timestamp) {
     guard isChanged else { return }
-    if let lastSample, time.monotonic < lastSample + Self.changeMilliseconds { return }
+    if time.monotonic - burst.start >= Self.second { burst = (time.monotonic, 0) }
+    guard burst.changes < Self.mostChanges else { return }
+    burst.changes += 1
     sample(at: time)
   }
 
   private mutating func sample(at time: Timestamp) {
-    (isChanged, lastSample) = (false, time.monotonic)
+    isChanged = false
     outputs.append(.sample(Sample(device: schema, time: time, outcomes: outcomes(at: time))))
   }
 }
