@@ -17,7 +17,7 @@ struct EdgeAgentCommand: ParsableCommand {
     version: productVersion,
     subcommands: [
       RunCommand.self, CheckCommand.self, ProbeCommand.self, ScanCommand.self, StatusCommand.self,
-      JournalCommand.self,
+      HeadcountCommand.self, JournalCommand.self,
     ])
 }
 

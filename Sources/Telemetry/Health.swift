@@ -1,19 +1,21 @@
 /// What the retained `health` topic says of the agent, without the part that is different for each
 /// destination. A value: whoever holds one sees one moment.
 public struct HealthReport: Sendable, Hashable {
-  /// A bus, device, line or destination by name, or something of the agent's own.
+  /// A bus, device, line, area or destination by name, or something of the agent's own.
   public struct Part: Sendable, Hashable {
     /// What the part is.
     public enum Kind: String, Sendable, Hashable, CaseIterable {
       case bus
       case device
       case line
+      /// One whose people are counted.
+      case area
       case destination
       /// Of the agent itself, such as its control socket; listed only while it has a fault.
       case agent
     }
 
-    /// Bus, device, line, destination or agent.
+    /// Bus, device, line, area, destination or agent.
     public var kind: Kind
     /// Its configured name.
     public var name: String

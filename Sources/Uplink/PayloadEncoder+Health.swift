@@ -55,7 +55,8 @@ extension PayloadEncoder {
   }
 
   private static let sections: [(HealthReport.Part.Kind, String)] = [
-    (.bus, "buses"), (.device, "devices"), (.line, "lines"), (.destination, "destinations"),
+    (.bus, "buses"), (.device, "devices"), (.line, "lines"), (.area, "areas"),
+    (.destination, "destinations"),
   ]
 
   private mutating func writeFaults(of report: HealthReport) {

@@ -180,7 +180,7 @@ struct PayloadEncoderTests {
       #"{"v":1,"gateway":"gw-520201-01","destination":"province","time":1005000,"#
       + #""clock":"unsynced","healthy":false,"faults":{"bus/line-1":"timeout"},"#
       + #""buses":{"line-1":{"fault":"timeout","since":900,"age":1000}},"#
-      + #""devices":{"air":{"fault":null,"since":1,"age":null}},"lines":{},"#
+      + #""devices":{"air":{"fault":null,"since":1,"age":null}},"lines":{},"areas":{},"#
       + #""destinations":{"province":{"fault":null,"since":2}},"#
       + #""store":{"id":"9f2c61d07be4a835","epoch":7,"fault":null},"#
       + #""streams":{"data":{"store":"9f2c61d07be4a835","newest":{"epoch":7,"seq":4711},"#

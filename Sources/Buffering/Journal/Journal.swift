@@ -32,6 +32,9 @@ public final class Journal: BatchLog {
   /// What is known of the clocks of this boot and of earlier ones.
   let clocks = Monitor(ClockHistory())
   let boot: BootID
+  /// Whether the run before this one ended in order: everything that it read is kept. False as well
+  /// where there was none.
+  public let isAfterOrderlyStop: Bool
   /// Those that new batches refer to, or may still: a reload's old ones are on their way for a
   /// while.
   private let currentDefinitions: Monitor<Set<UInt32>>
@@ -39,10 +42,14 @@ public final class Journal: BatchLog {
   private let notes = Monitor(Notes())
   private let hasNewAcknowledgements = Atomic(false)
 
-  init(_ content: JournalContent, boot: BootID, currentDefinitions: UInt32) {
+  init(
+    _ content: JournalContent, boot: BootID, currentDefinitions: UInt32,
+    isAfterOrderlyStop: Bool = false
+  ) {
     held = Monitor(content)
     currentEdition = Atomic(content.edition)
     self.boot = boot
+    self.isAfterOrderlyStop = isAfterOrderlyStop
     self.currentDefinitions = Monitor([currentDefinitions])
   }
 

@@ -118,7 +118,8 @@ final class JournalStore: EvictionDelegate {
     journal =
       previous?.journal
       ?? Journal(
-        content, boot: settings.boot, currentDefinitions: settings.definitionsDigest)
+        content, boot: settings.boot, currentDefinitions: settings.definitionsDigest,
+        isAfterOrderlyStop: record.untold.last.map { $0.last != nil } ?? false)
     events.delegate = self
     data.delegate = self
     openClocks(isNewStore: isNewStore, isContinuing: previous != nil)

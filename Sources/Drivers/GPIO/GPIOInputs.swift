@@ -39,7 +39,10 @@ public final class GPIOInputs: Sendable {
 
   /// Watches those lines from now on. Those whose definition is the same go on undisturbed; of a
   /// count whose definition changed, the total goes on. Safe to call at any time; never blocks.
-  public func use(_ lines: [LineDefinition]) { inbox.use(lines) }
+  /// - Parameter totals: What counts of lines that were not watched before are known to have been.
+  public func use(_ lines: [LineDefinition], totals: [String: UInt64] = [:]) {
+    inbox.use(lines, totals: totals)
+  }
 
   /// Ends it: a last sample of each count, then all lines are given back. Never blocks.
   public func cancel() { inbox.cancel() }

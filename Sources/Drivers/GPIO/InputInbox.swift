@@ -6,6 +6,8 @@ final class InputInbox: Sendable {
   private struct State {
     /// What to watch, until the thread has taken it.
     var lines: [LineDefinition]?
+    /// Of lines that were not watched before.
+    var totals: [String: UInt64] = [:]
     var isCancelled = false
     var hasEnded = false
     var statistics: [String: LineStatistics] = [:]
@@ -13,6 +15,7 @@ final class InputInbox: Sendable {
 
   private struct Orders {
     var lines: [LineDefinition]?
+    var totals: [String: UInt64]
     var isCancelled: Bool
   }
 
@@ -35,8 +38,11 @@ final class InputInbox: Sendable {
     try epoll.add(bell.descriptor, as: 0)
   }
 
-  func use(_ lines: [LineDefinition]) {
-    state.withLock { $0.lines = lines }
+  func use(_ lines: [LineDefinition], totals: [String: UInt64]) {
+    state.withLock { state in
+      state.lines = lines
+      state.totals.merge(totals) { first, _ in first }
+    }
     bell.signal()
   }
 
@@ -59,7 +65,7 @@ final class InputInbox: Sendable {
       let orders = takeOrders(isRung: ready.contains { $0.key == 0 })
       guard !orders.isCancelled else { break }
       if let lines = orders.lines {
-        set.use(lines)
+        set.use(lines, totals: orders.totals)
         let names = Set(lines.map(\.name))
         state.withLock { $0.statistics = $0.statistics.filter { names.contains($0.key) } }
       }
@@ -78,8 +84,12 @@ final class InputInbox: Sendable {
   private func takeOrders(isRung: Bool) -> Orders {
     if isRung { bell.clear() }
     return state.withLock { state in
-      defer { state.lines = nil }
-      return Orders(lines: state.lines, isCancelled: state.isCancelled)
+      defer {
+        state.lines = nil
+        state.totals = [:]
+      }
+      return Orders(
+        lines: state.lines, totals: state.totals, isCancelled: state.isCancelled)
     }
   }
 

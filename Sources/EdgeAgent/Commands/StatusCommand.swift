@@ -1,6 +1,4 @@
 internal import ArgumentParser
-internal import ConfigurationFile
-internal import Glibc
 internal import Telemetry
 
 /// `edge-agent status`.
@@ -12,13 +10,11 @@ struct StatusCommand: ParsableCommand {
       configuration only control.socket is used: the rest may be wrong.
       """)
 
-  @OptionGroup var options: ConfigurationOptions
-  @Option(help: "The agent's control socket, in place of the configuration's.")
-  var socket: String?
+  @OptionGroup var agent: ControlSocketOptions
   @Flag(help: "Print the agent's answer as JSON.") var json = false
 
   func run() throws {
-    let client = ControlClient(path: socketPath())
+    let client = ControlClient(path: agent.path)
     let line: [UInt8]
     do throws(ControlFailure) {
       line = try client.ask(ControlProtocol.request("status"))
@@ -36,26 +32,5 @@ struct StatusCommand: ParsableCommand {
     }
     OutputLines.write(json ? [String(decoding: line, as: UTF8.self)] : report.lines)
     if !report.isHealthy { throw ExitCode.failure }
-  }
-
-  /// A file that nobody could run by still says where the agent listens that runs; a file that says
-  /// nothing leaves the default.
-  private func socketPath() -> String {
-    if let socket { return socket }
-    let log = ProblemLog()
-    let decoder = SectionDecoder(
-      boards: BoardDirectories(forConfiguration: options.configuration), log: log)
-    let root = ConfigurationDocument.load(path: options.configuration, log: log)
-    // Unknown keys and the like are the business of `check`.
-    if let found = root?.mapping({ decoder.control($0.take("control")) }) { return found }
-    var reason = "\(options.configuration): does not say where"
-    do throws(ConfigurationProblems) {
-      try log.check()
-    } catch {
-      reason = error.lines.first ?? reason
-    }
-    let path = SectionDecoder.defaultControlSocket
-    Log.notice("\(reason); asking at \(path), another can be given with --socket")
-    return path
   }
 }

@@ -13,7 +13,8 @@ final class ErrandDesk: Sendable {
   private static let patience: Duration = VisitTicket.patience
 
   private enum Work {
-    case probe([(bus: ModbusBusDefinition, ticket: VisitTicket)])
+    /// With the lines and areas whose newest readings are told at the end.
+    case probe([(bus: ModbusBusDefinition, ticket: VisitTicket)], inputs: Set<String>)
     case scan(ModbusBusDefinition, VisitTicket)
     /// Members of the answer, once they are known.
     case deliveries(Monitor<[UInt8]?>)
@@ -37,9 +38,13 @@ final class ErrandDesk: Sendable {
   }
 
   private let journal: Journal
+  private let board: HealthBoard
   private let state = Monitor(State())
 
-  init(journal: Journal) { self.journal = journal }
+  init(journal: Journal, board: HealthBoard) {
+    self.journal = journal
+    self.board = board
+  }
 
   /// The commands that begin a job or ask for one.
   static let commands = ["probe", "scan", "deliveries", "job"]
@@ -65,7 +70,7 @@ final class ErrandDesk: Sendable {
     } catch {
       throw ControlRefusal(.malformedRequest, error.description)
     }
-    return if let work { try begin(work) } else { try look(number) }
+    return if let work { try begin(work) } else { try look(number, parts) }
   }
 
   // MARK: Beginning
@@ -102,7 +107,7 @@ final class ErrandDesk: Sendable {
   private func probe(
     _ fields: JSONFields, _ parts: AgentStatus.Parts
   ) throws(PayloadError) -> Result<Work, ControlRefusal> {
-    let known = Set(parts.configuration.buses.flatMap(\.devices).map(\.name))
+    let known = Set(parts.configuration.deviceDescriptions.map(\.name))
     let names =
       fields.members["devices"] == nil
       ? known : Set(try fields.array("devices").map(\.text))
@@ -120,7 +125,8 @@ final class ErrandDesk: Sendable {
       }
       visits.append((bus.definition, ticket))
     }
-    return .success(.probe(visits))
+    let inputs = parts.configuration.lines.map(\.name) + parts.configuration.areas.map(\.name)
+    return .success(.probe(visits, inputs: names.intersection(inputs)))
   }
 
   private func scan(
@@ -168,7 +174,9 @@ final class ErrandDesk: Sendable {
 
   // MARK: Looking
 
-  private func look(_ number: Int) throws(ControlRefusal) -> [UInt8] {
+  private func look(
+    _ number: Int, _ parts: AgentStatus.Parts
+  ) throws(ControlRefusal) -> [UInt8] {
     let work: Work? = state.withLock { state in
       state.jobs[number]?.lastLook = .now
       return state.jobs[number]?.work
@@ -182,7 +190,10 @@ final class ErrandDesk: Sendable {
     json.member("job", number)
     let isDone: Bool
     switch work {
-    case .probe(let visits): isDone = write(visits, into: &json)
+    case .probe(let visits, let inputs):
+      isDone = write(visits, into: &json) {
+        ProbeReport.inputs(inputs, of: parts, board.snapshot())
+      }
     case .scan(let bus, let ticket):
       let errand: BusErrand
       (errand, isDone) = ticket.look()
@@ -203,7 +214,8 @@ final class ErrandDesk: Sendable {
 
   /// Returns whether all is done.
   private func write(
-    _ visits: [(bus: ModbusBusDefinition, ticket: VisitTicket)], into json: inout JSONWriter
+    _ visits: [(bus: ModbusBusDefinition, ticket: VisitTicket)], into json: inout JSONWriter,
+    inputs: () -> [ProbeReport.Input]
   ) -> Bool {
     let looks = visits.map { ($0.bus, $0.ticket.look()) }
     let isDone = looks.allSatisfy { $0.1.isDone }
@@ -217,7 +229,9 @@ final class ErrandDesk: Sendable {
     let probes = looks.compactMap { bus, look in
       if case .probe(let probe) = look.errand { (bus: bus, probe: probe) } else { nil }
     }
-    ProbeReport(probes).writeMembers(into: &json)
+    var report = ProbeReport(probes)
+    report.inputs = inputs()
+    report.writeMembers(into: &json)
     return true
   }
 

@@ -1,3 +1,4 @@
+internal import Drivers
 internal import Telemetry
 
 extension ProbeReport {
@@ -62,6 +63,35 @@ extension ProbeReport.Input {
 
   /// In brackets if it was read and is not trusted.
   var valueText: String { value?.text ?? raw.map { "(\($0.text))" } ?? "-" }
+}
+
+extension ProbeReport {
+  /// The newest readings of lines and areas that a running agent has; nothing has to be asked.
+  static func inputs(
+    _ names: Set<String>, of parts: AgentStatus.Parts, _ snapshot: HealthBoard.Snapshot
+  ) -> [Input] {
+    let statistics = parts.lines?.statistics ?? [:]
+    let now = snapshot.report.time
+    func input(
+      _ kind: Input.Kind, _ device: String, _ points: [PointDescription]
+    ) -> [Input] {
+      let readings = snapshot.readings.readings(of: device)
+      let fault = snapshot.report.parts.first {
+        $0.kind.rawValue == kind.rawValue && $0.name == device
+      }?.fault
+      return points.map { point in
+        let reading = readings[point.name]
+        return Input(
+          kind, device: device, point, reading?.outcome ?? .bad(.notRead),
+          age: reading.map { max(0, now.monotonic - $0.time.monotonic) } ?? 0,
+          place: statistics[device]?.place, problem: fault)
+      }
+    }
+    return parts.configuration.lines.filter { names.contains($0.name) }
+      .flatMap { input(.line, $0.name, $0.points) }
+      + parts.configuration.areas.filter { names.contains($0.name) }
+      .flatMap { input(.area, $0.name, $0.points) }
+  }
 }
 
 // MARK: - For a human

@@ -13,6 +13,8 @@ final class AgentStatus: ControlResponder {
   struct Parts: Sendable {
     var configuration: AgentConfiguration
     var buses: [BusPart] = []
+    var lines: LinesPart?
+    var headcount: HeadcountPart?
     var uplinks: [Uplink] = []
   }
 
@@ -28,7 +30,7 @@ final class AgentStatus: ControlResponder {
     self.journal = journal
     self.start = start
     parts = Monitor(Parts(configuration: configuration))
-    errands = ErrandDesk(journal: journal)
+    errands = ErrandDesk(journal: journal, board: board)
   }
 
   /// From now on these are the ones that run.
@@ -41,8 +43,12 @@ final class AgentStatus: ControlResponder {
     if ErrandDesk.commands.contains(request.command) {
       return try errands.answer(request, parts)
     }
+    if HeadcountDesk.commands.contains(request.command) {
+      return try HeadcountDesk.answer(request, parts.headcount)
+    }
     guard request.command == "status" else {
-      let known = (["status"] + ErrandDesk.commands).joined(separator: ", ")
+      let known = (["status"] + HeadcountDesk.commands + ErrandDesk.commands).joined(
+        separator: ", ")
       throw ControlRefusal(
         .unknownCommand, "\"\(request.command)\" is none of the commands: \(known)")
     }
@@ -54,6 +60,8 @@ final class AgentStatus: ControlResponder {
     writeFaults(of: snapshot, into: &json)
     writeBuses(parts, snapshot, into: &json)
     writeDevices(parts, snapshot, into: &json)
+    writeLines(parts, snapshot, into: &json)
+    writeAreas(parts, snapshot, into: &json)
     writeDestinations(parts, snapshot, into: &json)
     writeRemoved(into: &json)
     writeStore(parts.configuration.storage, snapshot, into: &json)
@@ -171,12 +179,29 @@ final class AgentStatus: ControlResponder {
     }
     writeParts(.device, as: "devices", snapshot, into: &json) { part, json in
       json.member("bus", buses[part.name] ?? "")
-      json.key("age")
-      if let newest = part.newestValue {
-        json.int(max(0, snapshot.report.time.monotonic - newest.monotonic))
-      } else {
-        json.null()
-      }
+      json.writeAge(of: part.newestValue, at: snapshot.report.time)
+    }
+  }
+
+  private func writeLines(
+    _ parts: Parts, _ snapshot: HealthBoard.Snapshot, into json: inout JSONWriter
+  ) {
+    let statistics = parts.lines?.statistics ?? [:]
+    let lines = Dictionary(parts.configuration.lines.map { ($0.name, $0) }) { $1 }
+    writeParts(.line, as: "lines", snapshot, into: &json) { part, json in
+      guard let line = lines[part.name] else { return }
+      json.writeMembers(
+        of: line, statistics[part.name], newest: part.newestValue, at: snapshot.report.time)
+    }
+  }
+
+  private func writeAreas(
+    _ parts: Parts, _ snapshot: HealthBoard.Snapshot, into json: inout JSONWriter
+  ) {
+    let states = Dictionary((parts.headcount?.states ?? []).map { ($0.name, $0) }) { $1 }
+    writeParts(.area, as: "areas", snapshot, into: &json) { part, json in
+      json.writeAge(of: part.newestValue, at: snapshot.report.time)
+      if let state = states[part.name] { json.writeMembers(of: state) }
     }
   }
 

@@ -84,8 +84,10 @@ struct ControlRefusal: Error, Equatable {
     case busy
     /// This agent has no such command.
     case unknownCommand = "unknown-command"
-    /// The agent has no device or bus of that name.
+    /// The agent has no device, bus, line or area of that name.
     case unknownName = "unknown-name"
+    /// The area has nothing that could be set.
+    case notSettable = "not-settable"
     /// There is no such job, or nobody has asked for it for too long.
     case unknownJob = "unknown-job"
     /// The agent, or the bus, does as much for others as it can.

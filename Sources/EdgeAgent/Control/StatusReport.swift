@@ -110,6 +110,8 @@ struct StatusReport: Equatable {
   var faults: [Fault]
   var buses: [Bus]
   var devices: [Device]
+  var inputLines: [Line] = []
+  var areas: [AreaPart] = []
   var destinations: [Destination]
   var removed: [Removed]
   var store: Store
@@ -149,6 +151,13 @@ extension StatusReport {
     faults = try Self.all(answer, "faults", Fault.init)
     buses = try Self.all(answer, "buses", Bus.init)
     devices = try Self.all(answer, "devices", Device.init)
+    // An agent of before does not know them.
+    if answer.members["lines"] != nil {
+      inputLines = try Self.all(answer, "lines", Line.init)
+    }
+    if answer.members["areas"] != nil {
+      areas = try Self.all(answer, "areas", AreaPart.init)
+    }
     destinations = try Self.all(answer, "destinations", Destination.init)
     removed =
       answer.members["removed-destinations"] == nil

@@ -5,7 +5,8 @@ extension StatusReport {
   /// The report for a human at a terminal.
   var lines: [String] {
     var sections = [summary]
-    sections.append(contentsOf: [busTable, unitTable, deviceTable].map(\.lines))
+    sections.append(
+      contentsOf: [busTable, unitTable, deviceTable, lineTable, areaTable].map(\.lines))
     sections.append(destinationTable.lines + removedLines)
     sections.append(storeLines)
     sections.append(pointTable.lines)
@@ -116,9 +117,9 @@ extension StatusReport.Point {
 }
 
 extension StatusReport.Part {
-  fileprivate var state: String { fault ?? "ok" }
+  var state: String { fault ?? "ok" }
 
-  fileprivate func age(at time: Int64) -> String { span(time - since) }
+  func age(at time: Int64) -> String { span(time - since) }
 }
 
 /// Milliseconds in words, ever coarser. By the wall clock, a span can end before it began: the

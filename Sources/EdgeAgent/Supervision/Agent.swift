@@ -40,13 +40,16 @@ final class Agent {
   /// How late a reload may notice that a stop was asked for.
   private static let stopLookMilliseconds = 50
 
-  private let clock: any TimeSource
-  private let board: HealthBoard
+  let clock: any TimeSource
+  let board: HealthBoard
   private let ring: SampleRing
-  private let writer: JournalWriter
+  let writer: JournalWriter
   private let boot: BootID
-  private var configuration: AgentConfiguration
-  private var buses: [BusPart] = []
+  private(set) var configuration: AgentConfiguration
+  private(set) var buses: [BusPart] = []
+  /// `nil` while no line is configured.
+  var lines: LinesPart?
+  let headcount: HeadcountPart
   private var uplinks: [Uplink] = []
   /// Of the uplinks that run.
   private var reports: [DestinationName: DestinationReports] = [:]
@@ -59,6 +62,7 @@ final class Agent {
     self.clock = clock
     ring = SampleRing()
     board = HealthBoard(configuration: configuration, ring: ring, clock: clock)
+    headcount = HeadcountPart(board: board, clock: clock)
     boot = Self.bootID()
     let settings = JournalSettings(configuration, boot: boot)
     writer = try Self.openJournal(settings, ring: ring, clock: clock, board: board)
@@ -75,11 +79,15 @@ final class Agent {
     }
     beginUplinks(Set(configuration.uplinks.map(\.name)))
     beginBuses(Set(configuration.buses.map(\.name)))
+    // Last: what the journal knows of lines and areas may have to be looked for.
+    beginInputs(
+      lines: Set(configuration.lines.map(\.name)), areas: Set(configuration.areas.map(\.name)))
     tellStatus()
     beginControl()
     Log.notice(
       "store \(hexadecimal(writer.journal.store, digits: 16)), epoch \(writer.journal.epoch), "
-        + "\(buses.count) buses, \(uplinks.count) destinations")
+        + "\(buses.count) buses, \(configuration.lines.count) lines, "
+        + "\(configuration.areas.count) areas, \(uplinks.count) destinations")
   }
 
   /// Goes over to another configuration: replaces only the parts that changed. Returns what was
@@ -103,9 +111,9 @@ final class Agent {
     configuration = new
     board.configure(new, renewing: difference)
     renewLog(of: difference)
-    for bus in buses { bus.intake.use(definitions: change.definitionsDigest) }
     beginUplinks(difference.beginningUplinks)
     beginBuses(difference.beginningBuses)
+    beginInputs(lines: difference.beginningLines, areas: difference.beginningAreas)
     tellStatus()
     board.accept(
       Event(
@@ -126,7 +134,10 @@ final class Agent {
     }
     control?.cancel()
     for bus in buses { bus.cancel() }
+    lines?.cancel()
     for bus in buses { bus.waitForEnd(atMost: left(until: Self.busStopSeconds)) }
+    lines?.waitForEnd(atMost: left(until: Self.busStopSeconds))
+    headcount.end()
     let isFlushed = writer.flush(within: left(until: Self.flushedBySeconds), reason: reason)
     let uplinkMilliseconds = Int(left(until: Self.uplinksStoppedBySeconds) * 1000)
     for uplink in uplinks {
@@ -181,12 +192,16 @@ final class Agent {
     Log.renew(
       buses.map { .part("bus \($0.name)") }
         + buses.flatMap(\.devices).map { .part("device \($0.name)") }
+        + difference.beginningLines.map { .part("line \($0)") }
+        + difference.beginningAreas.map { .part("area \($0)") }
         + difference.beginningUplinks.map { .part("destination \($0)") })
   }
 
   private func tellStatus() {
     status.use(
-      AgentStatus.Parts(configuration: configuration, buses: buses, uplinks: uplinks))
+      AgentStatus.Parts(
+        configuration: configuration, buses: buses, lines: lines, headcount: headcount,
+        uplinks: uplinks))
   }
 
   private func beginControl() {
@@ -266,6 +281,7 @@ final class Agent {
 extension Agent: Supervised {
   var vitalLoops: [Heartbeat] { [writer.heartbeat] + uplinks.map(\.heartbeat) }
   var busLoops: [Heartbeat] { buses.map(\.heartbeat) }
+  var lineLoops: [Heartbeat] { lines.map { [$0.heartbeat] } ?? [] }
   var statusLine: String { board.report().summary }
 
   func vitalLoop(_ name: String, isStuck: Bool) {
@@ -273,4 +289,6 @@ extension Agent: Supervised {
   }
 
   func bus(_ name: String, isStuck: Bool) { board.bus(name, isStuck: isStuck) }
+
+  func lines(areStuck: Bool) { board.lines(areStuck: areStuck) }
 }

@@ -6,6 +6,8 @@ internal import Telemetry
 final class BusIntake: SampleSink {
   private struct State {
     var definitions: UInt32
+    /// Told of every sample; `nil` while no area is configured.
+    var headcount: HeadcountPart?
     /// Time of each device's newest sample; before the first, of the beginning.
     var newest: [String: Timestamp]
     var isClosed = false
@@ -28,8 +30,11 @@ final class BusIntake: SampleSink {
   }
 
   /// From now on the bus's points are described by other definitions; its own have not changed.
-  func use(definitions digest: UInt32) {
-    state.update { $0.definitions = digest }
+  func use(definitions digest: UInt32, headcount: HeadcountPart? = nil) {
+    state.update { state in
+      state.definitions = digest
+      state.headcount = headcount
+    }
   }
 
   /// From now on another bus stands in for this one, which hangs. What it tells yet would come
@@ -58,6 +63,7 @@ final class BusIntake: SampleSink {
       // In place: a copy of the filter would have its reports copied too.
       let news = isFiltered ? state.filters[sample.device.name]?.news(in: sample) : sample
       board.accept(sample, news: news, definitions: state.definitions)
+      state.headcount?.take(sample)
     }
   }
 

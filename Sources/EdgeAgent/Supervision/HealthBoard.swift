@@ -7,9 +7,9 @@ internal import Uplink
 /// Knows how every part is doing: samples, events and observers tell it, `health` asks it. What it
 /// is told goes on into the ring.
 final class HealthBoard: HealthSource, StoreObserver {
-  private let ring: SampleRing
-  private let clock: any TimeSource
-  private let state: Monitor<HealthState>
+  let ring: SampleRing
+  let clock: any TimeSource
+  let state: Monitor<HealthState>
 
   init(configuration: AgentConfiguration, ring: SampleRing, clock: any TimeSource) {
     self.ring = ring
@@ -33,10 +33,16 @@ final class HealthBoard: HealthSource, StoreObserver {
         state.devices[name] = nil
         state.readings.forget(name)
       }
+      for name in difference.beginningLines.union(difference.beginningAreas) {
+        state.inputs[name] = nil
+        state.readings.forget(name)
+      }
       let devices = configuration.buses.flatMap { bus in bus.devices.map { ($0.name, bus.name) } }
       state.busOfDevice = Dictionary(uniqueKeysWithValues: devices)
       state.devices = state.devices.filter { state.busOfDevice[$0.key] != nil }
-      state.readings.keepOnly(Set(state.busOfDevice.keys))
+      let inputs = Set(configuration.lines.map(\.name) + configuration.areas.map(\.name))
+      state.inputs = state.inputs.filter { inputs.contains($0.key) }
+      state.readings.keepOnly(inputs.union(state.busOfDevice.keys))
       func part(
         _ kind: HealthReport.Part.Kind, _ name: String, _ fault: String, isRenewed: Bool
       ) -> HealthReport.Part {
@@ -54,6 +60,12 @@ final class HealthBoard: HealthSource, StoreObserver {
         }
         + configuration.buses.flatMap(\.devices).map {
           part(.device, $0.name, starting, isRenewed: renewedDevices.contains($0.name))
+        }
+        + configuration.lines.map {
+          part(.line, $0.name, starting, isRenewed: difference.beginningLines.contains($0.name))
+        }
+        + configuration.areas.map {
+          part(.area, $0.name, starting, isRenewed: difference.beginningAreas.contains($0.name))
         }
         + configuration.uplinks.map {
           part(
@@ -271,7 +283,7 @@ final class HealthBoard: HealthSource, StoreObserver {
     if let condition { tell(.device, name, fault: condition.fault) }
   }
 
-  private func tell(_ kind: HealthReport.Part.Kind, _ name: String, fault: String?) {
+  func tell(_ kind: HealthReport.Part.Kind, _ name: String, fault: String?) {
     let part = "\(kind.rawValue) \(name)"
     // That a bus has a connection does not say that anybody answers on it.
     let isWell = kind == .bus ? "open" : "ok"
@@ -280,7 +292,7 @@ final class HealthBoard: HealthSource, StoreObserver {
     tellListener()
   }
 
-  private func tellListener() {
+  func tellListener() {
     let listener: (@Sendable () -> Void)? = state.withLock { $0.listener }
     listener?()
   }

@@ -14,6 +14,8 @@ struct HealthState {
   /// Of configured devices only.
   var devices: [String: DeviceCondition] = [:]
   var busOfDevice: [String: String] = [:]
+  /// Of configured lines and areas only.
+  var inputs: [String: InputCondition] = [:]
   var readings = NewestReadings()
   var storeFault: String?
   /// Unix milliseconds since when `storeFault` (or its absence) has held.
@@ -21,6 +23,8 @@ struct HealthState {
   /// Since when (wall time) a bus's loop does not turn. What was known of it before stands beside
   /// and holds again when it turns: a loop that is stuck can't tell.
   var stuckBuses: [String: Int64] = [:]
+  /// Since when (wall time) the loop that reads the lines does not turn.
+  var linesStuckSince: Int64?
   /// Since when (wall time) the store's loop does not turn.
   var storeStuckSince: Int64?
   /// What wall and monotonic time differed by when it was last looked at.
@@ -43,6 +47,7 @@ struct HealthState {
     for place in parts.indices { parts[place].since += step }
     storeSince += step
     storeStuckSince = storeStuckSince.map { $0 + step }
+    linesStuckSince = linesStuckSince.map { $0 + step }
     stuckBuses = stuckBuses.mapValues { $0 + step }
   }
 
@@ -53,8 +58,12 @@ struct HealthState {
   var partsAsSeen: [HealthReport.Part] {
     let tallies = tallies
     return parts.map { part in
-      guard part.kind == .bus else { return part }
       var part = part
+      if part.kind == .line, let since = linesStuckSince {
+        part.fault = StuckFault.lines
+        part.since = since
+      }
+      guard part.kind == .bus else { return part }
       let tally = tallies[part.name] ?? BusTally()
       part.newestValue = tally.newestValue
       if let since = stuckBuses[part.name] {
@@ -124,4 +133,5 @@ struct HealthState {
 enum StuckFault {
   static let bus = "bus-stuck"
   static let store = "store-stuck"
+  static let lines = "lines-stuck"
 }

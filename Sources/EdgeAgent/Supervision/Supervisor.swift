@@ -7,12 +7,16 @@ protocol Supervised {
   var vitalLoops: [Heartbeat] { get }
   /// The buses' loops; the names are the buses'.
   var busLoops: [Heartbeat] { get }
+  /// That which reads the GPIO lines, if there are any.
+  var lineLoops: [Heartbeat] { get }
   /// How it is doing, in a line.
   var statusLine: String { get }
   /// A vital loop got stuck, or turns again.
   func vitalLoop(_ name: String, isStuck: Bool)
   /// A bus's loop got stuck, or turns again.
   func bus(_ name: String, isStuck: Bool)
+  /// The lines' loop got stuck, or turns again.
+  func lines(areStuck: Bool)
 }
 
 /// What the main thread does while the agent runs: takes signals, looks whether all loops turn, and
@@ -32,6 +36,7 @@ final class Supervisor {
   private let service: ServiceManager
   private var vital = LoopWatch()
   private var buses = LoopWatch()
+  private var lines = LoopWatch()
   private var isReady = false
   private var readyBy: Int64
   private var nextFeed: Int64
@@ -79,6 +84,9 @@ final class Supervisor {
     for change in buses.look(at: agent.busLoops, now: now) {
       agent.bus(change.name, isStuck: change.lateness != nil)
     }
+    for change in lines.look(at: agent.lineLoops, now: now) {
+      agent.lines(areStuck: change.lateness != nil)
+    }
     tellStatus(at: now)
     if now >= nextLog {
       nextLog = now + Self.logMilliseconds
@@ -105,7 +113,7 @@ final class Supervisor {
   private func tellStatus(at now: Int64) {
     let text = agent.statusLine
     if !isReady {
-      let loops = agent.vitalLoops + agent.busLoops
+      let loops = agent.vitalLoops + agent.busLoops + agent.lineLoops
       guard loops.allSatisfy(\.hasBegun) || now >= readyBy else { return }
       isReady = true
       status = text

@@ -10,17 +10,20 @@ struct SupervisorTests {
     let journal = Heartbeat(name: "journal")
     let province = Heartbeat(name: "destination province")
     let station = Heartbeat(name: "station")
+    let gpio = Heartbeat(name: "gpio")
     var statusLine = "healthy"
     var told: [String] = []
 
     var vitalLoops: [Heartbeat] { [journal, province] }
     var busLoops: [Heartbeat] { [station] }
+    var lineLoops: [Heartbeat] = []
 
     func vitalLoop(_ name: String, isStuck: Bool) { told.append("\(name) \(isStuck)") }
     func bus(_ name: String, isStuck: Bool) { told.append("bus \(name) \(isStuck)") }
+    func lines(areStuck: Bool) { told.append("lines \(areStuck)") }
 
     func turn(at now: Int64) {
-      for loop in vitalLoops + busLoops { loop.turn(nextWithin: 60_000, now: now) }
+      for loop in vitalLoops + busLoops + lineLoops { loop.turn(nextWithin: 60_000, now: now) }
     }
   }
 
@@ -117,6 +120,23 @@ struct SupervisorTests {
     loops.station.turn(nextWithin: 10, now: 121_000)
     supervisor.look(at: 121_000)
     #expect(loops.told == ["bus station true", "bus station false"])
+  }
+
+  @Test("A stuck loop of the lines is told and does not end the feeding; READY waits for it")
+  func stuckLines() {
+    loops.lineLoops = [loops.gpio]
+    for loop in loops.vitalLoops + loops.busLoops { loop.turn(nextWithin: 600_000, now: 0) }
+    supervisor.look(at: 10)
+    #expect(socket.count(of: "READY=1") == 0)
+    loops.gpio.turn(nextWithin: 5000, now: 20)
+    supervisor.look(at: 20)
+    #expect(socket.count(of: "READY=1") == 1)
+    for now in stride(from: Int64(1000), through: 30_000, by: 1000) { supervisor.look(at: now) }
+    #expect(loops.told == ["lines true"])
+    #expect(socket.count(of: "WATCHDOG=1") == 3)
+    loops.gpio.turn(nextWithin: 60_000, now: 30_500)
+    supervisor.look(at: 31_000)
+    #expect(loops.told == ["lines true", "lines false"])
   }
 
   @Test("A loop that is gone while it was stuck no longer counts")

@@ -1,0 +1,145 @@
+internal import Drivers
+internal import Telemetry
+
+/// What an operator asks of the areas at the control socket: whoever may open it may set a count.
+enum HeadcountDesk {
+  /// Shows the areas, and sets one.
+  static let commands = ["headcount", "headcount-set"]
+  /// A name and a function, in any script.
+  static let mostOperatorBytes = 128
+  /// A sentence or two.
+  static let mostReasonBytes = 512
+
+  /// Answers one of `commands`.
+  static func answer(
+    _ request: ControlRequest, _ headcount: HeadcountPart?
+  ) throws(ControlRefusal) -> [UInt8] {
+    let states = headcount?.states ?? []
+    let order: SetOrder?
+    let area: String?
+    do throws(PayloadError) {
+      order = request.command == "headcount-set" ? try SetOrder(request.fields) : nil
+      area = try request.fields.optionalString("area")
+    } catch {
+      throw ControlRefusal(.malformedRequest, error.description)
+    }
+    guard let order else { return try show(states, area) }
+    let previous = states.first { $0.name == order.area }
+    let state: AreaState
+    do throws(HeadcountRefusal) {
+      guard let headcount else { throw .noArea(order.area) }
+      state = try headcount.set(
+        area: order.area, to: order.count, operator: order.operator, reason: order.reason)
+    } catch {
+      throw ControlRefusal(error)
+    }
+    return object { json in
+      json.key("area")
+      write(state, into: &json) { json in
+        if let balance = previous?.balance { json.member("previous", balance) }
+      }
+    }
+  }
+
+  private static func show(
+    _ states: [AreaState], _ area: String?
+  ) throws(ControlRefusal) -> [UInt8] {
+    if let area, !states.contains(where: { $0.name == area }) {
+      throw ControlRefusal(.noArea(area))
+    }
+    return object { json in
+      json.key("areas")
+      json.beginArray()
+      for state in states where area == nil || state.name == area {
+        write(state, into: &json) { _ in }
+      }
+      json.endArray()
+    }
+  }
+
+  private static func object(_ members: (inout JSONWriter) -> Void) -> [UInt8] {
+    var json = JSONWriter(capacity: 1024)
+    json.beginObject()
+    json.member("v", ControlProtocol.version)
+    members(&json)
+    json.endObject()
+    return json.bytes
+  }
+
+  private static func write(
+    _ state: AreaState, into json: inout JSONWriter, _ more: (inout JSONWriter) -> Void
+  ) {
+    json.beginObject()
+    json.member("name", state.name)
+    json.writeMembers(of: state)
+    more(&json)
+    json.endObject()
+  }
+}
+
+/// That an area's count is to be set: checked on both sides of the socket.
+struct SetOrder: Equatable {
+  var area: String
+  var count: Int64
+  var `operator`: String
+  var reason: String
+
+  init(_ fields: JSONFields) throws(PayloadError) {
+    area = try fields.string("area")
+    count = try fields.integer("count")
+    `operator` = try fields.string("operator")
+    reason = try fields.string("reason")
+    if let problem { throw fields.error(problem.member, problem.text) }
+  }
+
+  init(area: String, count: Int64, operator: String, reason: String) {
+    self.area = area
+    self.count = count
+    self.operator = `operator`
+    self.reason = reason
+  }
+
+  /// What is wrong with it, if anything is, and where.
+  var problem: (member: String, text: String)? {
+    guard (0...Headcount.mostPersons).contains(count) else {
+      return ("count", "0…\(Headcount.mostPersons) is expected, not \(count)")
+    }
+    let texts = [
+      ("operator", `operator`, HeadcountDesk.mostOperatorBytes),
+      ("reason", reason, HeadcountDesk.mostReasonBytes),
+    ]
+    for (member, text, most) in texts {
+      let isBlank = text.unicodeScalars.allSatisfy(\.properties.isWhitespace)
+      if isBlank || text.utf8.count > most || terminalSafe(text) != text {
+        return (member, "a line of 1 to \(most) bytes is expected")
+      }
+    }
+    return nil
+  }
+
+  /// The request's members.
+  func writeMembers(into json: inout JSONWriter) {
+    json.member("area", area)
+    json.member("count", count)
+    json.member("operator", `operator`)
+    json.member("reason", reason)
+  }
+}
+
+extension ControlRefusal {
+  fileprivate init(_ refusal: HeadcountRefusal) {
+    switch refusal {
+    case .noArea(let name):
+      self.init(
+        .unknownName,
+        "the agent has no area \(name); a change of its configuration counts once reloaded")
+    case .noGates(let name):
+      self.init(
+        .notSettable,
+        "area \(name) has no gates: its count is what its devices say, and can't be set")
+    case .outOfRange(let count):
+      self.init(
+        .malformedRequest, "count: 0…\(Headcount.mostPersons) is expected, not \(count)")
+    }
+  }
+}

@@ -1,0 +1,50 @@
+internal import Telemetry
+
+/// How a line or an area does: what is said of it as a whole, and whether the point that it is
+/// there for, its first one, has values. Pure.
+struct InputCondition {
+  /// As patient as with a device's points.
+  static let toleratedFailures = DeviceCondition.toleratedFailures
+
+  /// Why it is lost; `nil` while nobody says so.
+  private(set) var lost: String?
+  private var hasValue = false
+  private var failures = 0
+  /// Why its first point failed so often in a row.
+  private var pointFault: String?
+
+  /// `nil` while it gives values.
+  var fault: String? { lost ?? pointFault ?? (hasValue ? nil : DeviceCondition.starting) }
+
+  /// It is lost, for a reason in words.
+  mutating func lose(_ reason: String) { lost = reason }
+
+  /// It is there again.
+  mutating func recover() { lost = nil }
+
+  /// Whether a sample has a good value of its first point.
+  static func isGood(_ sample: Sample) -> Bool {
+    if case .good? = first(of: sample) { true } else { false }
+  }
+
+  /// Takes a sample of it.
+  mutating func take(_ sample: Sample) {
+    switch Self.first(of: sample) {
+    case .good, .bad(.outOfRange, _):
+      // What an input says that answers out of range is the mine's matter.
+      hasValue = true
+      failures = 0
+      pointFault = nil
+    case .bad(let reason, _):
+      failures += 1
+      if failures >= Self.toleratedFailures {
+        pointFault = "\(sample.device.points.first ?? ""): \(reason)"
+      }
+    case nil: break
+    }
+  }
+
+  private static func first(of sample: Sample) -> Outcome? {
+    sample.outcomes.first { $0.point == 0 }?.outcome
+  }
+}
