@@ -167,11 +167,17 @@ def bad(device: str, sample: Sample, point: str, reason: str) -> list[str]:
 
 
 def judge_frequency(
-    hertz: float, samples: Sequence[Sample], band: tuple[float, float], scale: tuple[float, float]
+    rising: Sequence[int], window: float, samples: Sequence[Sample], band: tuple[float, float],
+    scale: tuple[float, float],
 ) -> tuple[list[str], float | None]:
-    """Whether each sample is within 1 % of the frequency; and the worst, as a part of it."""
+    """Whether each sample is within 1 % of the frequency of the edges at those times (microseconds)
+    in the window (seconds) before it; and the worst, as a part of it. They are taken as they were,
+    because who pulls may be late himself."""
     problems, worst = [], None
     for sample in samples:
+        end = sample.time * 1000
+        own = [time for time in rising if end - 1e6 * window <= time <= end]
+        hertz = 1e6 * (len(own) - 1) / (own[-1] - own[0])
         measured, value = sample.values.get("frequency"), sample.values.get("value")
         if measured is None or value is None:
             problems.append(f"speed: {sample.bad} at {sample.time} of {hertz:.2f} Hz")

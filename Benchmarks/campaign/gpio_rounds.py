@@ -193,7 +193,10 @@ class Rounds:
             for _ in range(int((WINDOW + 2) * hertz))
             for is_high, wait in ((True, ticks - ticks // 2), (False, ticks // 2))
         ]
-        problems, worst = judge_frequency(hertz, self._measured(steps), BAND, SCALE)
+        begin = len(rig.pulls)
+        samples = self._measured(steps)
+        rising = [pull.begin for pull in rig.pulls[begin:] if pull.is_high]
+        problems, worst = judge_frequency(rising, WINDOW, samples, BAND, SCALE)
         self.most("worst frequency, per cent", worst and 100 * worst)
         # A frequency that no sensor of the kind gives, then silence.
         ticks = 12

@@ -207,13 +207,21 @@ class Counts(unittest.TestCase):
 
 class Others(unittest.TestCase):
     def test_a_frequency_is_judged_to_one_per_cent(self):
+        rising = [BEGIN + 40_000 * number for number in range(100)]
+
+        def judge(*samples):
+            return judge_frequency(rising, 2, samples, (10, 60), (0, 15))[0]
+
         for hertz, value, is_right in ((25.2, 4.56, True), (25.3, 4.59, False), (25, 5, False)):
             values = {"frequency": hertz, "value": value}
-            problems, _ = judge_frequency(25, [sample(1, values=values)], (10, 60), (0, 15))
-            self.assertEqual(problems == [], is_right, (hertz, value))
-        self.assertNotEqual(judge_frequency(25, [], (10, 60), (0, 15))[0], [])
-        lost = sample(1, bad={"value": "signal-lost"})
-        self.assertNotEqual(judge_frequency(25, [lost], (10, 60), (0, 15))[0], [])
+            self.assertEqual(judge(sample(3, values=values)) == [], is_right, (hertz, value))
+        self.assertNotEqual(judge(), [])
+        self.assertNotEqual(judge(sample(3, bad={"value": "signal-lost"})), [])
+
+    def test_who_pulls_late_is_no_wrong_frequency(self):
+        late = [BEGIN + 40_000 * number + (20_000 if number > 60 else 0) for number in range(100)]
+        right = sample(3, values={"frequency": 24.75, "value": 4.425})
+        self.assertEqual(judge_frequency(late, 2, [right], (10, 60), (0, 15))[0], [])
 
     def test_a_reason_has_to_be_the_right_one(self):
         self.assertEqual(bad("speed", sample(1, bad={"value": "signal-lost"}), "value",
