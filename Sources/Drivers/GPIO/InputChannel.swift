@@ -20,8 +20,6 @@ struct InputChannel {
   var input: LineInput
   /// The line while it can be had.
   private(set) var open: OpenLine?
-  /// The level behind the newest edge or, without edges, at the newest look; before any debounce.
-  var level: Bool?
   /// Whether its statistics may have changed since they were published.
   var isTouched = true
   /// When the next sample is due.
@@ -91,7 +89,6 @@ struct InputChannel {
   /// somebody has a line of it.
   mutating func fail(_ fault: LineFault, at now: Timestamp) {
     open = nil
-    level = nil
     isTouched = true
     look = now.monotonic + Self.retryMilliseconds[min(failures, Self.retryMilliseconds.count - 1)]
     failures += 1

@@ -6,8 +6,6 @@ internal import Telemetry
 final class InputSet {
   /// How many edges of a line a wake-up takes at most: what one line floods, others wait for.
   private static let edgesAtOnce = 64
-  /// How long an edge may take from the line's level to its descriptor.
-  private static let interruptMilliseconds: Int64 = 5
   /// How a count ended that another definition of its line goes on with.
   private static let reload = "reload"
 
@@ -53,7 +51,7 @@ final class InputSet {
   /// Watches those lines from now on; those whose definition is the same go on.
   /// - Parameter known: What counts of lines that were not watched before are known to have been.
   func use(_ lines: [LineDefinition], totals known: [String: UInt64] = [:]) {
-    feed(channels.indices.flatMap(collect))
+    takeRemainingEdges()
     let wanted = Set(lines)
     let now = clock.now()
     for index in channels.indices where !wanted.contains(channels[index].definition) {
@@ -81,7 +79,7 @@ final class InputSet {
 
   /// Ends all of it: the last samples, and the lines are given back.
   func end() {
-    feed(channels.indices.flatMap(collect))
+    takeRemainingEdges()
     let now = clock.now()
     for index in channels.indices { end(index, at: now) }
     deliver()
@@ -112,6 +110,16 @@ final class InputSet {
   }
 
   // MARK: - Edges
+
+  /// Takes what the kernel has of edges; as much as its queues hold, and no more where a line never
+  /// rests.
+  private func takeRemainingEdges() {
+    for _ in 0...Int(queueSize) / Self.edgesAtOnce {
+      let edges = channels.indices.flatMap(collect)
+      feed(edges)
+      if edges.isEmpty { break }
+    }
+  }
 
   /// Reads the edges of a line that the kernel has, a bounded number.
   private func collect(_ index: Int) -> [Edge] {
@@ -154,7 +162,6 @@ final class InputSet {
       for (index, edge) in order.lazy.map({ edges[$0] }) {
         let time = eventClock.time(
           ofNanoseconds: edge.nanoseconds, now: now, kernelNow: kernelNow)
-        channels[index].level = edge.isRising
         channels[index].input.take(edge, at: time)
         takeOutputs(of: index, at: now)
       }
@@ -162,7 +169,7 @@ final class InputSet {
         // Where edges were lost, the newest is no longer the line's level.
         let isFull = full.remove(index) != nil
         channels[index].input.drained(
-          isQueueFull: isFull, isActive: isFull ? settledLevel(of: index) : nil, at: now)
+          isQueueFull: isFull, isActive: isFull ? level(of: index) : nil, at: now)
         takeOutputs(of: index, at: now)
       }
     }
@@ -185,10 +192,7 @@ final class InputSet {
     guard !coming.isEmpty else { return }
     feedPending(coming)
     var levels: [Int: Bool] = [:]
-    for index in coming { levels[index] = settledLevel(of: index) }
-    let late = coming.filter { levels[$0] == nil && channels[$0].open != nil }
-    feedPending(late)
-    for index in late where channels[index].open != nil { levels[index] = channels[index].level }
+    for index in coming { levels[index] = level(of: index) }
     let now = clock.now()
     for index in coming { attend(to: index, isActive: levels[index], at: now) }
   }
@@ -221,29 +225,15 @@ final class InputSet {
     }
   }
 
-  /// The line's level, if the edges that were taken tell the same, or still do not after the time
-  /// that an edge takes: then some were lost. `nil`: edges are there to be taken, or the line can't
-  /// be read.
-  private func settledLevel(of index: Int) -> Bool? {
+  /// What the line reads now; `nil` for one that can't be read.
+  private func level(of index: Int) -> Bool? {
     guard let open = channels[index].open else { return nil }
     do throws(SystemError) {
-      let level = try open.line.isActive()
-      guard let descriptor = open.line.descriptor, level != channels[index].level else {
-        channels[index].level = level
-        return level
-      }
-      guard !Self.isReadable(descriptor) else { return nil }
-      channels[index].level = try open.line.isActive()
-      return channels[index].level
+      return try open.line.isActive()
     } catch {
       fail(index, LineFault(error))
       return nil
     }
-  }
-
-  private static func isReadable(_ descriptor: Int32) -> Bool {
-    var entry = pollfd(fd: descriptor, events: Int16(POLLIN), revents: 0)
-    return poll(&entry, 1, Int32(interruptMilliseconds)) > 0
   }
 
   // MARK: - Lines
@@ -257,20 +247,14 @@ final class InputSet {
       let open = try OpenLine(channels[index].definition, queueSize: queueSize)
       do throws(SystemError) {
         let level = try open.line.isActive()
-        var edges: [LineEdge] = []
         if let descriptor = open.line.descriptor {
-          // What came since the request: before it the line was what the first edge left.
-          edges = try open.line.readEdges().edges
           try epoll.add(descriptor, as: channels[index].key)
         }
         let now = clock.now()
-        let first = edges.first.map { !$0.isRising } ?? level
         channels[index].succeed(open, at: now.monotonic)
-        channels[index].level = first
         channels[index].input.open(
-          isActive: first, isDebouncedByKernel: open.isDebouncedByKernel, at: now)
+          isActive: level, isDebouncedByKernel: open.isDebouncedByKernel, at: now)
         takeOutputs(of: index, at: now)
-        feed(dated(edges, of: index, open).map { (index, $0) })
       } catch {
         throw LineFault(error)
       }
