@@ -19,12 +19,11 @@ struct HeadcountPartTests {
   @Test("An area that is defined anew counts on, and knows how its lines stand")
   func reload() throws {
     let clock = ManualClock()
-    let configuration = try AgentConfiguration.load(
-      """
-      gateway: { id: gw-1 }
-      mine: { code: "520201001234", city: guiyang }
-      uplinks: { province: { url: mqtt://broker.example } }
-      """)
+    let configuration = try Fixtures.load(
+      text: """
+        gateway: { id: gw-1, mine: "0520", region: "520201" }
+        uplinks: { province: { url: mqtt://broker.example } }
+        """)
     let part = HeadcountPart(
       board: HealthBoard(configuration: configuration, ring: SampleRing(), clock: clock),
       clock: clock)
