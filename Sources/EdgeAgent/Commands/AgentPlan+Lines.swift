@@ -15,16 +15,18 @@ extension AgentPlan {
     words += Self.words(of: line)
     words.append("every \(Self.duration(line.everyMilliseconds))")
     let points = line.points.map(\.name).joined(separator: ", ")
-    let found = findings.places[line.name].map { "  found: \($0)" }
-    return ["line \(line.name): \(words.joined(separator: ", ")) → \(points)"]
-      + [found].compactMap(\.self) + warnings(of: line).map { "  WARNING: \($0)" }
+    let found = findings.places[line.name].map { ["  found: \($0)"] } ?? []
+    let problem = findings.warnings[line.name].map { [$0] } ?? []
+    return ["line \(line.name): \(words.joined(separator: ", ")) → \(points)"] + found
+      + (warnings(of: line) + problem).map { "  WARNING: \($0)" }
   }
 
+  /// What is to be said of a line whatever the machine has.
   private func warnings(of line: LineDefinition) -> [String] {
-    let numbered =
+    guard line.address.isNumbered else { return [] }
+    return [
       "the kernel may give the chip's number to another one: its label, or the line's name, stays"
-    return (line.address.isNumbered ? [numbered] : [])
-      + [findings.warnings[line.name]].compactMap(\.self)
+    ]
   }
 
   private static func place(of line: LineDefinition) -> String {
@@ -111,13 +113,11 @@ extension AgentPlan {
     }
     write(line.points, to: &json)
     if let place = findings.places[line.name] { json.member("found", place) }
-    let warnings = warnings(of: line)
-    if !warnings.isEmpty {
-      json.key("warnings")
-      json.beginArray()
-      for warning in warnings { json.string(warning) }
-      json.endArray()
-    }
+    json.key("warnings")
+    json.beginArray()
+    for warning in warnings(of: line) { json.string(warning) }
+    json.endArray()
+    if let problem = findings.warnings[line.name] { json.member("problem", problem) }
     json.endObject()
   }
 

@@ -16,7 +16,7 @@ struct CheckCommand: ParsableCommand {
     let room = StorageSpace.bytes(for: configuration.storage)
     let plan = AgentPlan(
       configuration, time: .ofThisMachine(), roomBytes: room,
-      ports: SerialPortFindings(configuration.buses))
+      ports: SerialPortFindings(configuration.buses), findings: LineFindings(configuration.lines))
     OutputLines.write([json ? plan.json : plan.text])
   }
 }

@@ -7,15 +7,17 @@ internal import Telemetry
 /// `edge-agent probe`.
 struct ProbeCommand: ParsableCommand {
   static let configuration = CommandConfiguration(
-    commandName: "probe", abstract: "Read every point of devices once, now.",
+    commandName: "probe", abstract: "Read every point of devices and GPIO lines once, now.",
     discussion: """
       Beside a running agent that one reads them, between its own requests; else this program asks \
-      the devices itself. What is read is shown, not stored. Exits with 0 if all points are good, \
-      1 if some are bad, 69 if an agent runs that can't be asked, 78 if the configuration is wrong.
+      the devices itself. What is read is shown, not stored. Counts and areas are known to a \
+      running agent only: without one, areas are shown if they are named. Exits with 0 if all \
+      points are good, 1 if some are bad, 69 if an agent runs that can't be asked, 78 if the \
+      configuration is wrong.
       """)
 
   @OptionGroup var options: ConfigurationOptions
-  @Argument(help: "The devices; all of them without a name.")
+  @Argument(help: "The devices, lines or areas; all of them without a name.")
   var devices: [String] = []
   @Flag(help: "Show every byte with its direction and time.") var trace = false
   @Flag(help: "Print a site acceptance sheet: also whether each point is delivered.")
@@ -44,10 +46,11 @@ struct ProbeCommand: ParsableCommand {
   }
 
   private func names(_ configuration: AgentConfiguration) throws -> Set<String> {
-    let known = configuration.buses.flatMap(\.devices).map(\.name)
+    let known = configuration.deviceDescriptions.map(\.name)
     for name in devices where !known.contains(name) {
       throw ValidationError(
-        "\(options.configuration) has no device \(name)\(knownNames(like: name, among: known))")
+        "\(options.configuration) has no device, line or area \(name)"
+          + knownNames(like: name, among: known))
     }
     return Set(devices.isEmpty ? known : devices)
   }
@@ -87,7 +90,11 @@ struct ProbeCommand: ParsableCommand {
       }
       if case .probe(let probe) = done { probes.append((bus, probe)) }
     }
-    return ProbeReport(probes)
+    var report = ProbeReport(probes)
+    let areas = Set(configuration.areas.map(\.name))
+    let inputs = devices.isEmpty ? names.subtracting(areas) : names
+    report.inputs = DirectInputs(inputs, of: configuration).read()
+    return report
   }
 
   private func deliveries(
