@@ -29,6 +29,8 @@ struct Area: Sendable {
   private var notices: [String: Notice] = [:]
   private var nextDue: Int64
   private var isChanged = false
+  /// When the newest sample is of.
+  private var newest: Timestamp?
   /// The second that changes are reported in, and how many were.
   private var burst: (start: Int64, changes: Int) = (.min / 2, 0)
 
@@ -126,6 +128,11 @@ struct Area: Sendable {
     report(at: now)
   }
 
+  /// Says what waits to be said.
+  mutating func end(at now: Timestamp) {
+    if isChanged { sample(at: now) }
+  }
+
   /// When `tick` is to be called, in milliseconds of the monotonic clock.
   var wakeTime: Int64 {
     var time = min(nextDue, sources.deadline ?? .max)
@@ -200,7 +207,10 @@ struct Area: Sendable {
     sample(at: time)
   }
 
+  /// Never older than the sample before: a change may come to be known just behind one.
   private mutating func sample(at time: Timestamp) {
+    let time = newest.map { $0.monotonic > time.monotonic ? $0 : time } ?? time
+    newest = time
     isChanged = false
     outputs.append(.sample(Sample(device: schema, time: time, outcomes: outcomes(at: time))))
   }
