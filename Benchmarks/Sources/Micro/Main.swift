@@ -14,6 +14,7 @@ enum Main {
   private static func operations() throws -> [any Operation] {
     [
       Plan(), PollStep(), try TCPFrames(), Decode(),
+      try Edges(.level), try Edges(.count), try Edges(.frequency),
       try Append(samples: 1, onFile: false), try Append(samples: 16, onFile: false),
       try Append(samples: 1, onFile: true), try Append(samples: 16, onFile: true),
       try Read(samples: 1), try Read(samples: 16),

@@ -35,6 +35,9 @@ struct LineInput: Sendable {
   var countReported: Int64?
   var isCountChanged = false
 
+  /// When the newest sample is of.
+  var newest: Timestamp?
+
   private var debounce: Debounce
   private var sequence = EdgeSequence()
   /// The level before debounce, and since when.
@@ -192,7 +195,8 @@ struct LineInput: Sendable {
   /// What there is to hand over since the last time. Who takes those of several lines at once sorts
   /// the transitions by time before it hands them over.
   mutating func takeOutputs() -> [LineOutput] {
-    defer { outputs.removeAll(keepingCapacity: true) }
+    guard !outputs.isEmpty else { return [] }
+    defer { outputs = [] }
     return outputs
   }
 

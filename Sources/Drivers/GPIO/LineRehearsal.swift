@@ -12,6 +12,9 @@ public struct LineRehearsal: Sendable {
     _ = input.takeOutputs()
   }
 
+  /// What is known of the line.
+  public var statistics: LineStatistics { input.statistics }
+
   /// Takes an edge as the kernel stamped it, `kernelNow` being that clock at `now`.
   public mutating func take(
     isRising: Bool, nanoseconds: Int64, now: Timestamp, kernelNow: Int64

@@ -19,6 +19,8 @@ final class HeadcountPart: Sendable {
   private struct LineState {
     var fault: BadReason?
     var time: Timestamp
+    /// The newest change since then; the first one tells how the line was found.
+    var change: LineTransition?
   }
 
   private struct State {
@@ -56,7 +58,10 @@ final class HeadcountPart: Sendable {
         [area], restored: last.map { [area.name: $0] } ?? [:], sink: intake, clock: clock)
       // Nobody says it again of lines that went on meanwhile.
       for name in area.gates.flatMap(\.sensors.lines) {
-        if let line = lines[name] { headcount.line(name, changedTo: line.fault, at: line.time) }
+        guard let line = lines[name] else { continue }
+        headcount.line(name, changedTo: line.fault, at: line.time)
+        // Else the next person at a turnstile would be taken for how its line was found.
+        if let change = line.change { headcount.accept(change) }
       }
       return Counter(area: area, headcount: headcount, intake: intake)
     }
@@ -106,6 +111,10 @@ final class HeadcountPart: Sendable {
 
   /// A change of a line.
   func accept(_ transition: LineTransition) {
+    let counters = state.withLock { state in
+      state.lines[transition.line]?.change = transition
+      return state.counters
+    }
     for counter in counters { counter.headcount.accept(transition) }
   }
 

@@ -1,30 +1,8 @@
-import LinuxSystem
 import Telemetry
 import TestSupport
 import Testing
 
 @testable import Drivers
-
-/// Keeps what it is given.
-private final class Ledger: SampleSink {
-  let outputs = Monitor<[Area.Output]>([])
-
-  func accept(_ sample: Sample) { outputs.withLock { $0.append(.sample(sample)) } }
-  func accept(_ event: Event) { outputs.withLock { $0.append(.event(event)) } }
-
-  var samples: [Sample] {
-    outputs.withLock { $0 }.compactMap { if case .sample(let one) = $0 { one } else { nil } }
-  }
-
-  var events: [HeadcountDetail] {
-    outputs.withLock { $0 }.compactMap { output in
-      guard case .event(let event) = output, case .headcount(let detail) = event.detail else {
-        return nil
-      }
-      return detail
-    }
-  }
-}
 
 @Suite("An area's headcount")
 struct AreaTests {
@@ -35,7 +13,7 @@ struct AreaTests {
 
   private struct Play {
     let clock = ManualClock()
-    let ledger = Ledger()
+    let ledger = AreaLedger()
     let headcount: Headcount
     let area: AreaDefinition
 
