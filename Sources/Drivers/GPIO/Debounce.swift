@@ -1,7 +1,9 @@
 internal import Telemetry
 
 /// Debounce from the times of edges, where the kernel offers none: a level counts once it held for
-/// the time, and is dated by the edge from which on it held. Remembers one edge only.
+/// the time, and is dated by the end of that time, as the kernel dates what it debounces. Dated by
+/// the edge from which on it held, it would contradict samples that came before it was known.
+/// Remembers one edge only.
 struct Debounce: Sendable {
   /// How long a level has to hold; 0: each edge counts.
   let milliseconds: Int64
@@ -26,7 +28,7 @@ struct Debounce: Sendable {
     let held = candidate.flatMap { holds($0, until: change) ? $0 : nil }
     if let held { level = held.isActive }
     candidate = change.isActive == level ? nil : change
-    return held
+    return held.map(atEnd)
   }
 
   /// The change that has held, if there is one.
@@ -34,7 +36,7 @@ struct Debounce: Sendable {
     guard let held = candidate, let wakeTime, now.monotonic >= wakeTime else { return nil }
     level = held.isActive
     candidate = nil
-    return held
+    return atEnd(held)
   }
 
   /// When a change will have held. A millisecond later than it seems: its time was rounded down.
@@ -43,6 +45,13 @@ struct Debounce: Sendable {
   /// Whether nothing between the two could have held for the time.
   func isShort(from first: LineChange, to last: LineChange) -> Bool {
     milliseconds > 0 && !holds(first, until: last)
+  }
+
+  /// The change with the time at which it had held.
+  private func atEnd(_ change: LineChange) -> LineChange {
+    LineChange(
+      isActive: change.isActive, time: change.time.advanced(by: milliseconds),
+      nanoseconds: change.nanoseconds.map { $0 &+ milliseconds * 1_000_000 })
   }
 
   private func holds(_ first: LineChange, until last: LineChange) -> Bool {

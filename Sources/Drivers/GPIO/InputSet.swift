@@ -135,19 +135,7 @@ final class InputSet {
     } catch {
       broken.append((index, LineFault(error)))
     }
-    return dated(edges, of: index, open).map { (index, $0) }
-  }
-
-  /// With the time at which the level began that held: the kernel dates what it debounced by the
-  /// end of that time.
-  private func dated(_ edges: [LineEdge], of index: Int, _ open: OpenLine) -> [LineEdge] {
-    guard open.isDebouncedByKernel else { return edges }
-    let debounce = channels[index].definition.debounceMilliseconds * 1_000_000
-    return edges.map { edge in
-      var edge = edge
-      edge.nanoseconds -= debounce
-      return edge
-    }
+    return edges.map { (index, $0) }
   }
 
   /// Hands edges of any lines on in the order of the kernel's time, and fails lines that could not

@@ -35,6 +35,9 @@ struct LineInput: Sendable {
   var countReported: Int64?
   var isCountChanged = false
 
+  /// When the newest sample is of.
+  var newest: Timestamp?
+
   private var debounce: Debounce
   private var sequence = EdgeSequence()
   /// The level before debounce, and since when.

@@ -81,9 +81,12 @@ extension GPIOLine.Request {
 }
 
 extension SystemError {
+  /// The kernel's own ENOTSUPP, which drivers let through though no program is meant to see it.
+  private static let kernelNotSupported: Int32 = 524
+
   /// Whether a request with fewer wishes may succeed: no debounce, or no interrupt (ENODEV of
   /// simulated lines). Also what a chip that went away says, and then the next request fails, too.
   fileprivate var mayBeOfAnOption: Bool {
-    [EINVAL, ENOTSUP, ENOSYS, ENXIO, ENODEV, ENOTTY, EIO].contains(code)
+    [EINVAL, ENOTSUP, Self.kernelNotSupported, ENOSYS, ENXIO, ENODEV, ENOTTY, EIO].contains(code)
   }
 }

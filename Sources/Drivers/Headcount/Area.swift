@@ -29,6 +29,8 @@ struct Area: Sendable {
   private var notices: [String: Notice] = [:]
   private var nextDue: Int64
   private var isChanged = false
+  /// When the newest sample is of.
+  private var newest: Timestamp?
   /// The second that changes are reported in, and how many were.
   private var burst: (start: Int64, changes: Int) = (.min / 2, 0)
 
@@ -200,7 +202,10 @@ struct Area: Sendable {
     sample(at: time)
   }
 
+  /// Never older than the sample before: a change may come to be known just behind one.
   private mutating func sample(at time: Timestamp) {
+    let time = newest.map { $0.monotonic > time.monotonic ? $0 : time } ?? time
+    newest = time
     isChanged = false
     outputs.append(.sample(Sample(device: schema, time: time, outcomes: outcomes(at: time))))
   }

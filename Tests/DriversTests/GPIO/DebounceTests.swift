@@ -6,7 +6,7 @@ import Testing
 
 @Suite("Debounce from the times of edges")
 struct DebounceTests {
-  /// The levels that held for `time`, from all edges at once, each dated by its edge.
+  /// The levels that held for `time`, from all edges at once, each dated by its end.
   private func model(_ edges: [Int64], time: Int64, end: Int64) -> [(Int64, Bool)] {
     var changes: [(Int64, Bool)] = []
     var level = false
@@ -15,7 +15,7 @@ struct DebounceTests {
       let now = index.isMultiple(of: 2)
       guard next - edge >= time, now != level else { continue }
       level = now
-      changes.append((edge, now))
+      changes.append((edge + time, now))
     }
     return changes
   }
@@ -48,6 +48,8 @@ struct DebounceTests {
     #expect(line.transitions.map(\.isActive) == expected.map(\.1))
     #expect(
       line.transitions.map { $0.time.monotonic - LinePlay.start.monotonic } == expected.map(\.0))
+    let times = line.samples.map(\.time.monotonic)
+    #expect(times == times.sorted())
     #expect(line.input.statistics.suspects == 0)
     #expect(line.input.wakeTime == nil)
   }

@@ -93,6 +93,7 @@ extension GPIOKernel {
       let chip = try SimulatedChip(label: "bounce")
       let line = LineDefinition.line(
         "turns", "bounce", 0, every: 200, purpose: .count(.rising, meter: nil), debounce: 150)
+      #expect(try OpenLine(line).isDebouncedByKernel == (GPIOLibrary.majorVersion == 2))
       try withInputs([line]) { _, sink in
         try waitUntil("the first total") { sink.count(of: "turns") == 0 }
         for turn in 1...3 {
@@ -208,6 +209,30 @@ extension GPIOKernel {
         try chip.drive(1, high: true)
         try waitUntil("the total goes on") { inputs.statistics["turns"]?.total == 9 }
         #expect(sink.details(of: "door").map(\.state) == [.failed, .recovered])
+      }
+    }
+
+    @Test("Cycles that pass while the thread is held up are told as a gap")
+    func missedCycles() throws {
+      let chip = try SimulatedChip(label: "missed")
+      try withInputs([.line("fan", "missed", 0, every: 100)]) { _, sink in
+        try waitUntil("samples at the period") { sink.outcomes(of: "fan").count >= 3 }
+        #expect(sink.events.isEmpty)
+        try sink.hold {}
+        let held = try #require(sink.samples.last)
+        reach(.now + .milliseconds(850))
+        sink.release()
+        try waitUntil("a gap") { !sink.events.isEmpty }
+        guard case .gap(let gap) = sink.events.first?.detail,
+          case .time(let first, let last) = gap.span
+        else { throw WaitedInVain("a gap over a time") }
+        #expect(gap.reason == .notRead)
+        #expect(sink.events.first?.source == "fan")
+        let count = try #require(gap.count)
+        #expect((6...9).contains(count))
+        #expect(Int(last - first) == (count - 1) * 100)
+        #expect((50...150).contains(first - held.time.wall))
+        #expect(chip.label == "missed")
       }
     }
 

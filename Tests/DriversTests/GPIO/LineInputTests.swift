@@ -137,7 +137,7 @@ struct LineInputTests {
     #expect(line.input.statistics.isActive == false)
   }
 
-  @Test("A debounced contact changes once, dated by the edge that held")
+  @Test("A debounced contact changes once, dated by when it had held")
   func debounce() {
     var line = LinePlay(debounce: 20)
     line.open()
@@ -147,7 +147,7 @@ struct LineInputTests {
     line.live(10)
     #expect(line.samples.count == 2)
     #expect(line.newest() == .good(.bool(true)))
-    #expect(line.samples.last?.time == LinePlay.start.advanced(by: 1 + 18))
+    #expect(line.samples.last?.time == LinePlay.start.advanced(by: 1 + 18 + 20))
     #expect(line.input.statistics.edges == 7)
     #expect(line.input.statistics.suspects == 0)
   }
