@@ -128,6 +128,11 @@ struct Area: Sendable {
     report(at: now)
   }
 
+  /// Says what waits to be said.
+  mutating func end(at now: Timestamp) {
+    if isChanged { sample(at: now) }
+  }
+
   /// When `tick` is to be called, in milliseconds of the monotonic clock.
   var wakeTime: Int64 {
     var time = min(nextDue, sources.deadline ?? .max)

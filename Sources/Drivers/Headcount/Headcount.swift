@@ -103,6 +103,12 @@ public final class Headcount: Sendable {
     }
   }
 
+  /// Says what changed and still waits for its sample: who goes on from it goes on where this ends.
+  public func end() {
+    let all = state.withLock { Array($0.areas.indices) }
+    change(all) { $0.end(at: clock.now()) }
+  }
+
   /// All areas as they are, in the order of their definitions.
   public var states: [AreaState] {
     let now = clock.monotonic

@@ -33,8 +33,7 @@ extension Agent {
     } else if let lines {
       lines.use(definitions, totals: totals, definitions: digest)
     } else {
-      let intake = LineIntake(
-        board: board, headcount: headcount, lines: definitions, definitions: digest)
+      let intake = LineIntake(board: board, headcount: headcount, definitions: digest)
       let reason = writer.journal.isAfterOrderlyStop ? "stop" : GapReason.uncleanStop.rawValue
       lines = LinesPart(
         definitions, totals: totals, totalReason: reason, intake: intake, board: board,

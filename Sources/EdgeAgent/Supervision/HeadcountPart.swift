@@ -13,18 +13,24 @@ final class HeadcountPart: Sendable {
     var area: AreaDefinition
     var headcount: Headcount
     var intake: AreaIntake
+
+    /// Ends it; its newest sample.
+    func end() -> Sample? {
+      headcount.end()
+      return intake.end()
+    }
   }
 
   /// What a line was last said to be.
   private struct LineState {
     var fault: BadReason?
-    var time: Timestamp
-    /// The newest change since then; the first one tells how the line was found.
-    var change: LineTransition?
+    /// `nil` while it is not known.
+    var isActive: Bool?
   }
 
   private struct State {
     var counters: [Counter] = []
+    /// What is known of lines.
     var lines: [String: LineState] = [:]
     var ticking: Task<Void, Never>?
     var isEnded = false
@@ -46,30 +52,42 @@ final class HeadcountPart: Sendable {
   /// the balance goes on.
   /// - Parameter restored: the newest sample of areas that begin, as far as the journal has one.
   func use(_ areas: [AreaDefinition], restored: [String: Sample], definitions: UInt32) {
-    let (old, lines) = state.withLock { ($0.counters, $0.lines) }
-    let counters = areas.map { area in
-      if let same = old.first(where: { $0.area == area }) {
-        same.intake.use(definitions: definitions)
-        return same
-      }
-      let last = old.first { $0.area.name == area.name }?.intake.end() ?? restored[area.name]
-      let intake = AreaIntake(board: board, definitions: definitions)
-      let headcount = Headcount(
-        [area], restored: last.map { [area.name: $0] } ?? [:], sink: intake, clock: clock)
-      // Nobody says it again of lines that went on meanwhile.
-      for name in area.gates.flatMap(\.sensors.lines) {
-        guard let line = lines[name] else { continue }
-        headcount.line(name, changedTo: line.fault, at: line.time)
-        // Else the next person at a turnstile would be taken for how its line was found.
-        if let change = line.change { headcount.accept(change) }
-      }
-      return Counter(area: area, headcount: headcount, intake: intake)
-    }
-    for counter in old where !areas.contains(counter.area) { _ = counter.intake.end() }
+    // All at once: nobody who passes meanwhile is counted by none, or by two.
     state.withLock { state in
-      state.counters = counters
+      let old = state.counters
+      var last = restored
+      var previous: [String: Sample] = [:]
+      for counter in old where !areas.contains(counter.area) {
+        previous[counter.area.name] = counter.end()
+      }
+      last.merge(previous) { $1 }
+      state.counters = areas.map { area in
+        if let same = old.first(where: { $0.area == area }) {
+          same.intake.use(definitions: definitions)
+          return same
+        }
+        let intake = AreaIntake(
+          board: board, definitions: definitions, after: previous[area.name])
+        let headcount = Headcount([area], restored: last, sink: intake, clock: clock)
+        tell(headcount, state.lines, of: area)
+        return Counter(area: area, headcount: headcount, intake: intake)
+      }
       state.ticking?.cancel()
-      state.ticking = counters.isEmpty || state.isEnded ? nil : tickingTask()
+      state.ticking = state.counters.isEmpty || state.isEnded ? nil : tickingTask()
+    }
+  }
+
+  /// Nobody says it again of lines that went on meanwhile.
+  private func tell(
+    _ headcount: Headcount, _ lines: [String: LineState], of area: AreaDefinition
+  ) {
+    let now = clock.now()
+    for name in area.gates.flatMap(\.sensors.lines) {
+      guard let line = lines[name] else { continue }
+      headcount.line(name, changedTo: line.fault, at: now)
+      if let isActive = line.isActive {
+        headcount.accept(LineTransition(line: name, isActive: isActive, time: now))
+      }
     }
   }
 
@@ -79,11 +97,9 @@ final class HeadcountPart: Sendable {
       state.isEnded = true
       state.ticking?.cancel()
       state.ticking = nil
+      for counter in state.counters { counter.headcount.end() }
     }
-    for counter in counters { _ = counter.headcount.tick() }
   }
-
-  private var counters: [Counter] { state.withLock { $0.counters } }
 
   private func tickingTask() -> Task<Void, Never> {
     Task.detached { [weak self, clock] in
@@ -96,55 +112,65 @@ final class HeadcountPart: Sendable {
   }
 
   private func tick() -> Int64? {
-    let counters = counters
-    let next = counters.compactMap { $0.headcount.tick() }.min()
-    for counter in counters { counter.intake.note(counter.headcount.states) }
-    return next
+    state.withLock { state in
+      let next = state.counters.compactMap { $0.headcount.tick() }.min()
+      for counter in state.counters { counter.intake.note(counter.headcount.states) }
+      return next
+    }
   }
 
   // MARK: What it is told
 
+  // All of it is handed on under the lock, so that it reaches the counts in its order.
+
   /// A sample of any device or line; those that areas name are looked at.
   func take(_ sample: Sample) {
-    for counter in counters { counter.headcount.take(sample) }
+    state.withLock { state in
+      for counter in state.counters { counter.headcount.take(sample) }
+    }
   }
 
   /// A change of a line.
   func accept(_ transition: LineTransition) {
-    let counters = state.withLock { state in
-      state.lines[transition.line]?.change = transition
-      return state.counters
+    state.withLock { state in
+      state.lines[transition.line, default: LineState()].isActive = transition.isActive
+      for counter in state.counters { counter.headcount.accept(transition) }
     }
-    for counter in counters { counter.headcount.accept(transition) }
   }
 
   /// Edges of a line may be missing.
   func lineIsSuspect(_ name: String, at time: Timestamp) {
-    for counter in counters { counter.headcount.lineIsSuspect(name, at: time) }
+    state.withLock { state in
+      for counter in state.counters { counter.headcount.lineIsSuspect(name, at: time) }
+    }
   }
 
   /// A line can't be read, or can again.
   func line(_ name: String, changedTo fault: BadReason?, at time: Timestamp) {
-    let counters = state.withLock { state in
-      state.lines[name] = LineState(fault: fault, time: time)
-      return state.counters
+    state.withLock { state in
+      state.lines[name] = LineState(fault: fault)
+      for counter in state.counters {
+        counter.headcount.line(name, changedTo: fault, at: time)
+      }
     }
-    for counter in counters { counter.headcount.line(name, changedTo: fault, at: time) }
   }
 
   // MARK: Whoever asks
 
   /// All areas as they are, in the configuration's order.
-  var states: [AreaState] { counters.flatMap(\.headcount.states) }
+  var states: [AreaState] { state.withLock { $0.counters.flatMap(\.headcount.states) } }
 
   /// An operator knows how many people are there.
   func set(
     area: String, to count: Int64, operator: String, reason: String
   ) throws(HeadcountRefusal) -> AreaState {
-    guard let counter = counters.first(where: { $0.area.name == area }) else {
-      throw .noArea(area)
+    try state.withLock { state throws(HeadcountRefusal) in
+      guard let counter = state.counters.first(where: { $0.area.name == area }) else {
+        throw HeadcountRefusal.noArea(area)
+      }
+      return try counter.headcount.set(
+        area: area, to: count, operator: `operator`, reason: reason)
     }
-    return try counter.headcount.set(area: area, to: count, operator: `operator`, reason: reason)
   }
 }
 
@@ -153,16 +179,22 @@ final class HeadcountPart: Sendable {
 private final class AreaIntake: SampleSink {
   private struct State {
     var definitions: UInt32
+    var order = SampleOrdering()
     var newest: Sample?
+    /// Whether it said that a source is lost, and not yet that all are back.
+    var lacksSource = false
     var isEnded = false
   }
 
   private let board: HealthBoard
   private let state: Monitor<State>
 
-  init(board: HealthBoard, definitions: UInt32) {
+  /// - Parameter previous: The newest sample of the one that it stands in for.
+  init(board: HealthBoard, definitions: UInt32, after previous: Sample?) {
     self.board = board
-    state = Monitor(State(definitions: definitions))
+    var order = SampleOrdering()
+    if let previous { _ = order.ordered(previous) }
+    state = Monitor(State(definitions: definitions, order: order, newest: previous))
   }
 
   /// From now on the area's points are described by other definitions; its own have not changed.
@@ -179,24 +211,32 @@ private final class AreaIntake: SampleSink {
   func accept(_ sample: Sample) {
     state.withLock { state in
       guard !state.isEnded else { return }
+      let sample = state.order.ordered(sample)
       state.newest = sample
-      board.accept(sample, of: .area, news: sample, definitions: state.definitions)
+      board.accept(sample, of: .area, definitions: state.definitions)
     }
   }
 
   func accept(_ event: Event) {
     state.withLock { state in
       guard !state.isEnded else { return }
+      if case .headcount(let detail) = event.detail {
+        switch detail.state {
+        case .sourceLost: state.lacksSource = true
+        case .sourceBack: state.lacksSource = false
+        case .set, .began, .resumed, .belowZero, .gateSuspect: break
+        }
+      }
       board.accept(event)
     }
   }
 
-  /// What is lost, if anything is.
+  /// What is lost, if that was told: a source that was not heard of yet has its time.
   func note(_ areas: [AreaState]) {
     state.withLock { state in
       guard !state.isEnded else { return }
       for area in areas {
-        let words = area.faults.map { "\($0.source): \($0.reason)" }
+        let words = state.lacksSource ? area.faults.map { "\($0.source): \($0.reason)" } : []
         board.input(
           .area, area.name, changedTo: words.isEmpty ? nil : words.joined(separator: ", "))
       }

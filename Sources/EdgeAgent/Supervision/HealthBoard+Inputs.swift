@@ -5,31 +5,20 @@ internal import Telemetry
 // GPIO lines and areas.
 extension HealthBoard {
   /// Takes a sample of a line or of an area.
-  /// - Parameter news: What of it goes on into the ring; `nil`: nothing.
-  func accept(
-    _ sample: Sample, of kind: HealthReport.Part.Kind, news: Sample?, definitions: UInt32
-  ) {
+  func accept(_ sample: Sample, of kind: HealthReport.Part.Kind, definitions: UInt32) {
     change(kind, sample.device.name) { state, place in
       if InputCondition.isGood(sample) { state.parts[place].newestValue = sample.time }
       state.readings.take(sample)
-      state.inputs[sample.device.name, default: InputCondition()].take(sample)
+      state.inputs[sample.device.name, default: InputCondition()]
+        .take(sample, isJudged: kind == .line)
     }
-    if let news { ring.accept(DefinedSample(news, definitions: definitions)) }
+    ring.accept(DefinedSample(sample, definitions: definitions))
   }
 
-  /// A line or an area is lost for a reason in words, or there again; where nobody said yet why,
-  /// if `isCertain` is false.
-  func input(
-    _ kind: HealthReport.Part.Kind, _ name: String, changedTo fault: String?,
-    isCertain: Bool = true
-  ) {
+  /// A line or an area is lost for a reason in words, or there again.
+  func input(_ kind: HealthReport.Part.Kind, _ name: String, changedTo fault: String?) {
     change(kind, name) { state, _ in
-      guard let fault else {
-        state.inputs[name, default: InputCondition()].recover()
-        return
-      }
-      let isKnown = state.inputs[name]?.lost != nil
-      if isCertain || !isKnown { state.inputs[name, default: InputCondition()].lose(fault) }
+      state.inputs[name, default: InputCondition()].lost = fault
     }
   }
 

@@ -6,8 +6,8 @@ struct InputCondition {
   /// As patient as with a device's points.
   static let toleratedFailures = DeviceCondition.toleratedFailures
 
-  /// Why it is lost; `nil` while nobody says so.
-  private(set) var lost: String?
+  /// Why it is lost, in words; `nil` while nobody says so.
+  var lost: String?
   private var hasValue = false
   private var failures = 0
   /// Why its first point failed so often in a row.
@@ -16,19 +16,15 @@ struct InputCondition {
   /// `nil` while it gives values.
   var fault: String? { lost ?? pointFault ?? (hasValue ? nil : DeviceCondition.starting) }
 
-  /// It is lost, for a reason in words.
-  mutating func lose(_ reason: String) { lost = reason }
-
-  /// It is there again.
-  mutating func recover() { lost = nil }
-
   /// Whether a sample has a good value of its first point.
   static func isGood(_ sample: Sample) -> Bool {
     if case .good? = first(of: sample) { true } else { false }
   }
 
   /// Takes a sample of it.
-  mutating func take(_ sample: Sample) {
+  /// - Parameter isJudged: Whether bad samples say that something is wrong: an area tells by itself
+  ///   what its count lacks.
+  mutating func take(_ sample: Sample, isJudged: Bool) {
     switch Self.first(of: sample) {
     case .good, .bad(.outOfRange, _):
       // What an input says that answers out of range is the mine's matter.
@@ -36,6 +32,7 @@ struct InputCondition {
       failures = 0
       pointFault = nil
     case .bad(let reason, _):
+      guard isJudged else { return }
       failures += 1
       if failures >= Self.toleratedFailures {
         pointFault = "\(sample.device.points.first ?? ""): \(reason)"

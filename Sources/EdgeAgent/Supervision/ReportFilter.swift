@@ -21,18 +21,9 @@ struct ReportFilter: Sendable {
 
   /// `nil` for a device none of whose points has a rule.
   init?(_ device: ModbusDevice) {
-    self.init(device.points.map { ($0.description.report, $0.everyMilliseconds) })
-  }
-
-  /// `nil` for a line none of whose points has a rule, and for one that counts: each sample of such
-  /// a one carries its total over a restart.
-  init?(_ line: LineDefinition) {
-    if case .count = line.purpose { return nil }
-    self.init(line.points.map { ($0.report, line.everyMilliseconds) })
-  }
-
-  private init?(_ rules: [(rule: ReportRule?, every: Int64)]) {
-    points = rules.map { rule, every in rule.map { Point(rule: $0, every: every) } }
+    points = device.points.map { point in
+      point.description.report.map { Point(rule: $0, every: point.everyMilliseconds) }
+    }
     guard points.contains(where: { $0 != nil }) else { return nil }
     reports = Array(repeating: nil, count: points.count)
   }

@@ -289,7 +289,8 @@ struct ProbeProgramTests {
   func wrong() throws {
     let device = try run("probe", "gaz")
     #expect(device.status == 64)
-    #expect(device.errors.contains("has no device gaz; did you mean gas?"), "\(device.errors)")
+    let unknown = "has no device, line or area gaz; did you mean gas?"
+    #expect(device.errors.contains(unknown), "\(device.errors)")
     let bus = try run("scan", "lime")
     #expect(bus.status == 64)
     #expect(bus.errors.contains("has no bus lime; did you mean line?"), "\(bus.errors)")

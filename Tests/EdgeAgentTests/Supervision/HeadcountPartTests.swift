@@ -1,45 +1,171 @@
-import Buffering
-import Drivers
 import Telemetry
 import TestSupport
 import Testing
 
+@testable import Buffering
+@testable import Drivers
 @testable import EdgeAgent
 
-@Suite("Areas over a reload")
+@Suite("The headcount in the agent", .ownThread)
 struct HeadcountPartTests {
-  private func area(every: Int64) -> AreaDefinition {
-    let gate = GateDefinition(name: "gate-1", sensors: .turnstile(enter: "in", leave: nil))
-    let names = AreaPoint.names(gates: [gate], hasReported: false, hasQuota: false)
-    return AreaDefinition(
-      name: "heading", gates: [gate], reported: [], everyMilliseconds: every,
-      points: names.map { PointDescription(name: $0, type: "int64") })
+  private let clock = ManualClock()
+  private let ring = SampleRing()
+  private let configuration: AgentConfiguration
+  private let board: HealthBoard
+  private let part: HeadcountPart
+  private let intake: LineIntake
+
+  init() throws {
+    configuration = try Fixtures.load(text: InputsTests.text)
+    board = HealthBoard(configuration: configuration, ring: ring, clock: clock)
+    part = HeadcountPart(board: board, clock: clock)
+    intake = LineIntake(board: board, headcount: part, definitions: 7)
+    part.use(configuration.areas, restored: [:], definitions: 7)
+    for line in ["gate-in", "gate-out"] {
+      intake.line(line, changedTo: nil, at: clock.now())
+      intake.accept(LineTransition(line: line, isActive: false, time: clock.now()))
+    }
   }
 
-  @Test("An area that is defined anew counts on, and knows how its lines stand")
-  func reload() throws {
-    let clock = ManualClock()
-    let configuration = try Fixtures.load(
-      text: """
-        gateway: { id: gw-1, mine: "0520", region: "520201" }
-        uplinks: { province: { url: mqtt://broker.example } }
-        """)
-    let part = HeadcountPart(
-      board: HealthBoard(configuration: configuration, ring: SampleRing(), clock: clock),
-      clock: clock)
-    defer { part.end() }
-    part.use([area(every: 1000)], restored: [:], definitions: 1)
-    part.line("in", changedTo: nil, at: clock.now())
-    for isActive in [false, true, false] {
-      part.accept(LineTransition(line: "in", isActive: isActive, time: clock.now()))
+  private func pass(_ line: String) {
+    for isActive in [true, false] {
+      clock.advance(by: 100)
+      intake.accept(LineTransition(line: line, isActive: isActive, time: clock.now()))
     }
-    #expect(part.states.map(\.count) == [.good(.int(1))])
-    part.use([area(every: 2000)], restored: [:], definitions: 2)
-    #expect(part.states.map(\.count) == [.good(.int(1))])
-    part.accept(LineTransition(line: "in", isActive: true, time: clock.now()))
-    #expect(part.states.map(\.count) == [.good(.int(2))])
-    part.line("in", changedTo: .lineMissing, at: clock.now())
-    part.use([area(every: 1000)], restored: [:], definitions: 3)
-    #expect(part.states.map(\.count) == [.bad(.lineMissing, raw: .int(2))])
   }
+
+  private func newest() throws -> Sample {
+    try #require(ring.take(atMost: 0).samples.last { $0.sample.device.name == "heading" }).sample
+  }
+
+  private func balance() -> Int64? { part.states.first?.balance }
+
+  private func ask(
+    _ command: String, _ members: (inout JSONWriter) -> Void = { _ in }
+  ) throws -> JSONFields {
+    let line = ControlProtocol.request(command, members)
+    let request = try ControlRequest(line.dropLast())
+    return try JSONFields(JSONParser.parse(HeadcountDesk.answer(request, part)))
+  }
+
+  private func set(
+    _ area: String = "heading", _ count: Int64 = 4, by name: String = "王", for reason: String = "r"
+  ) throws -> JSONFields {
+    let order = SetOrder(area: area, count: count, operator: name, reason: reason)
+    return try ask("headcount-set") { order.writeMembers(into: &$0) }
+  }
+
+  @Test("Who passes a gate is counted; a line that is lost makes the count bad, never 0")
+  func counting() throws {
+    for _ in 0..<3 { pass("gate-in") }
+    pass("gate-out")
+    #expect(balance() == 2)
+    #expect(try newest().outcomes.first?.outcome == .good(.int(2)))
+    intake.line("gate-out", changedTo: .lineMissing, at: clock.now())
+    #expect(try newest().outcomes.first?.outcome == .bad(.lineMissing, raw: .int(2)))
+    try waitUntil("health names the source") {
+      board.report().parts.contains {
+        $0.kind == .area && $0.name == "heading" && $0.fault == "gate-out: line-missing"
+      }
+    }
+    intake.line("gate-out", changedTo: nil, at: clock.now())
+    try waitUntil("and that it is back") {
+      board.report().parts.contains { $0.kind == .area && $0.fault == nil }
+    }
+  }
+
+  @Test("A restart goes on with the journal's newest sample, a reload with what was counted since")
+  func goingOn() throws {
+    for _ in 0..<3 { pass("gate-in") }
+    let sample = try newest()
+    let other = HeadcountPart(board: board, clock: clock)
+    other.use(configuration.areas, restored: ["heading": sample], definitions: 7)
+    #expect(other.states.first?.balance == 3)
+    _ = ring.take(atMost: 0)
+
+    pass("gate-in")
+    var changed = configuration.areas
+    changed[0].quota = 12
+    changed[0].everyMilliseconds = 2000
+    part.use(changed, restored: ["heading": sample], definitions: 8)
+    #expect(balance() == 4)
+    // Nobody says again that the lines are well.
+    #expect(part.states.first?.faults == [])
+    pass("gate-in")
+    #expect(balance() == 5)
+    let samples = ring.take(atMost: 0).samples.filter { $0.sample.device.name == "heading" }
+    #expect(samples.last?.definitions == 8)
+    let times = samples.map(\.sample.time.monotonic)
+    #expect(zip(times, times.dropFirst()).allSatisfy(<))
+  }
+
+  @Test("More changes than are reported at once are in the last sample before the end")
+  func end() throws {
+    for _ in 0..<30 {
+      intake.accept(LineTransition(line: "gate-in", isActive: true, time: clock.now()))
+      intake.accept(LineTransition(line: "gate-in", isActive: false, time: clock.now()))
+    }
+    part.end()
+    let sample = try newest()
+    let restored = HeadcountPart(board: board, clock: clock)
+    restored.use(configuration.areas, restored: ["heading": sample], definitions: 7)
+    #expect(restored.states.first?.balance == 30)
+  }
+
+  @Test("Without areas nothing is told and nothing is shown")
+  func empty() throws {
+    part.use([], restored: [:], definitions: 7)
+    #expect(part.isEmpty && part.states.isEmpty)
+    pass("gate-in")
+    #expect(try ask("headcount").objects("areas").isEmpty)
+    #expect(throws: ControlRefusal.self) { try set() }
+  }
+
+  @Test("A count is set with who and why, in an event, and the next sample has it")
+  func setting() throws {
+    pass("gate-in")
+    _ = ring.take(atMost: 0)
+    let area = try set().fields("area")
+    #expect(try area.integer("balance") == 4)
+    #expect(try area.integer("previous") == 1)
+    let content = ring.take(atMost: 0)
+    let detail = HeadcountDetail(state: .set, count: 4, previous: 1, operator: "王", reason: "r")
+    #expect(content.events.map(\.detail) == [.headcount(detail)])
+    #expect(content.samples.last?.sample.outcomes.first?.outcome == .good(.int(4)))
+    let shown = try StatusReport.Area(try #require(try ask("headcount").objects("areas").first))
+    #expect(shown.name == "heading" && shown.balance == 4 && shown.quota == 9)
+    #expect(shown.gates == [StatusReport.Area.Gate(name: "gate-1", balance: 0)])
+    #expect(try ask("headcount") { $0.member("area", "heading") }.objects("areas").count == 1)
+  }
+
+  @Test("What can't be set is refused with a word and changes nothing")
+  func refusals() throws {
+    func word(_ body: () throws -> JSONFields) -> ControlRefusal.Word? {
+      do {
+        _ = try body()
+        return nil
+      } catch {
+        return (error as? ControlRefusal)?.word
+      }
+    }
+    pass("gate-in")
+    _ = ring.take(atMost: 0)
+    #expect(word { try set("other") } == .unknownName)
+    #expect(word { try ask("headcount") { $0.member("area", "other") } } == .unknownName)
+    #expect(word { try set(count: -1) } == .malformedRequest)
+    #expect(word { try set(count: Headcount.mostPersons + 1) } == .malformedRequest)
+    #expect(word { try set(by: " \t") } == .malformedRequest)
+    #expect(word { try set(by: "a\u{1b}[2J") } == .malformedRequest)
+    #expect(word { try set(for: "") } == .malformedRequest)
+    #expect(word { try set(for: String(repeating: "x", count: 513)) } == .malformedRequest)
+    #expect(word { try ask("headcount-set") { $0.member("area", "heading") } } == .malformedRequest)
+    var areas = configuration.areas
+    areas[0].gates = []
+    areas[0].reported = [PointReference(device: "p", point: "n", everyMilliseconds: 1000)]
+    part.use(areas, restored: [:], definitions: 7)
+    #expect(word { try set() } == .notSettable)
+    #expect(ring.take(atMost: 0).events.isEmpty)
+  }
+
+  private func set(count: Int64) throws -> JSONFields { try set("heading", count) }
 }
