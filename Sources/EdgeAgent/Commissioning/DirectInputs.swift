@@ -26,7 +26,10 @@ struct DirectInputs {
       if case .frequency = line.purpose {
         return Self.inputs(line, frequencies[line.name])
       }
-      return Self.inputs(line, LineReading.read(line))
+      var finding = LineReading.read(line)
+      // Where a line is that can't be had.
+      finding.place = finding.place ?? LineSurvey.of([line]).first?.place
+      return Self.inputs(line, finding)
     } + areas.compactMap(Self.input)
   }
 

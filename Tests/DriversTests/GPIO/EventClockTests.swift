@@ -48,11 +48,11 @@ struct EventClockTests {
   func bothNear() {
     var clock = EventClock()
     _ = clock.time(ofNanoseconds: now.wall * 1_000_000, now: now, kernelNow: kernelNow)
-    // The wall clock is 50 s ahead of the kernel's, and the edge is 3 s old.
-    let early = Timestamp(monotonic: 100_000, offset: 50_000, clock: .unsynced)
+    // The wall clock is 10 s ahead of the kernel's, and the edge is 8 s old.
+    let early = Timestamp(monotonic: 100_000, offset: 10_000, clock: .unsynced)
     let time = clock.time(
-      ofNanoseconds: 147_000 * 1_000_000, now: early, kernelNow: 100_000 * 1_000_000)
-    #expect(time == early.advanced(by: -3000))
+      ofNanoseconds: 102_000 * 1_000_000, now: early, kernelNow: 100_000 * 1_000_000)
+    #expect(time == early.advanced(by: -8000))
   }
 
   @Test(

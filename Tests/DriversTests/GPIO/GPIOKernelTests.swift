@@ -71,10 +71,11 @@ extension GPIOKernel {
       try withInputs([.line("a", "times", 0), .line("b", "times", 1)]) { _, sink in
         try waitUntil("the first levels") { sink.samples.count == 2 }
         try sink.hold { try chip.drive(0, high: true) }
-        var times: [Int64] = []
+        var times: [ClosedRange<Int64>] = []
         for line in [1, 0, 1, 0] {
-          times.append(clock.monotonic)
+          let start = clock.monotonic
           try toggle(chip, line, times: 1)
+          times.append(start...clock.monotonic)
         }
         reach(.now + .milliseconds(200))
         sink.release()
@@ -83,7 +84,7 @@ extension GPIOKernel {
         let seen = sink.transitions.dropFirst(3)
         #expect(seen.map(\.line) == ["b", "a", "b", "a"])
         for (time, transition) in zip(times, seen) {
-          #expect((0...14).contains(transition.time.monotonic - time))
+          #expect(time.contains(transition.time.monotonic))
         }
       }
     }
@@ -92,17 +93,22 @@ extension GPIOKernel {
     func debounce() throws {
       let chip = try SimulatedChip(label: "bounce")
       let line = LineDefinition.line(
-        "turns", "bounce", 0, every: 200, purpose: .count(.rising, meter: nil), debounce: 150)
-      #expect(try OpenLine(line).isDebouncedByKernel == (GPIOLibrary.majorVersion == 2))
+        "turns", "bounce", 0, every: 200, purpose: .count(.rising, meter: nil), debounce: 300)
+      let isByKernel = GPIOLibrary.majorVersion == 2
+      #expect(try OpenLine(line).isDebouncedByKernel == isByKernel)
+      // The kernel's debounce ends with a tick of its timer, and after other work.
+      let (clock, late) = (KernelClock(), Int64(isByKernel ? 100 : 0))
       try withInputs([line]) { _, sink in
         try waitUntil("the first total") { sink.count(of: "turns") == 0 }
         for turn in 1...3 {
-          let start = KernelClock().monotonic
-          try toggle(chip, 0, times: 5)
+          try toggle(chip, 0, times: 4)
+          let start = clock.monotonic
+          try toggle(chip, 0, times: 1)
+          let end = clock.monotonic
           try waitUntil("turn \(turn)") { sink.transitions.last?.isActive == true }
-          // Dated by the edge from which on it held, the last of the five.
+          // Dated by when the last of the five edges had held.
           let held = try #require(sink.transitions.last)
-          #expect((40...110).contains(held.time.monotonic - start))
+          #expect((start...end + late).contains(held.time.monotonic - line.debounceMilliseconds))
           try toggle(chip, 0, times: 5)
           try waitUntil("back") { sink.transitions.last?.isActive == false }
         }
@@ -229,9 +235,9 @@ extension GPIOKernel {
         #expect(gap.reason == .notRead)
         #expect(sink.events.first?.source == "fan")
         let count = try #require(gap.count)
-        #expect((6...9).contains(count))
+        #expect(count >= 6)
         #expect(Int(last - first) == (count - 1) * 100)
-        #expect((50...150).contains(first - held.time.wall))
+        #expect((0...100).contains(first - held.time.wall))
         #expect(chip.label == "missed")
       }
     }

@@ -1,3 +1,4 @@
+import Glibc
 import LinuxSystem
 import Telemetry
 import TestSupport
@@ -13,9 +14,11 @@ struct HeadcountThreadTests {
     let headcount = Monitor<Headcount?>(nil)
 
     func accept(_ sample: Sample) {
-      ledger.accept(sample)
       headcount.withLock { $0 }?.take(sample)
       _ = headcount.withLock { $0 }?.states
+      // Others may overtake, were they let.
+      sched_yield()
+      ledger.accept(sample)
     }
 
     func accept(_ event: Event) { ledger.accept(event) }
@@ -36,7 +39,7 @@ struct HeadcountThreadTests {
     sink.headcount.update { $0 = headcount }
     headcount.line("in", changedTo: nil, at: clock.now())
     headcount.accept(LineTransition(line: "in", isActive: false, time: clock.now()))
-    let times: Int64 = 200
+    let times: Int64 = 500
     let running = Monitor(devices.count + 1)
     func start(_ name: String, _ body: @escaping @Sendable (Int64) -> Void) throws {
       try Thread.start(named: name) {
