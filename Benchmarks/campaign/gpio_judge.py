@@ -166,18 +166,29 @@ def bad(device: str, sample: Sample, point: str, reason: str) -> list[str]:
     return [f"{device}: {sample.values or sample.bad} at {sample.time}, {reason} is expected"]
 
 
-def judge_frequency(
-    rising: Sequence[int], window: float, samples: Sequence[Sample], band: tuple[float, float],
-    scale: tuple[float, float],
-) -> tuple[list[str], float | None]:
-    """Whether each sample is within 1 % of the frequency of the edges at those times (microseconds)
-    in the window (seconds) before it; and the worst, as a part of it. They are taken as they were,
-    because who pulls may be late himself."""
-    problems, worst = [], None
+def even(rising: Sequence[int], samples: Sequence[Sample], window: float) -> list[Sample]:
+    """Those samples in whose window (seconds) the edges at those times (microseconds) came evenly:
+    who pulls is late where the host is busy, and the kernel's stamps then later still."""
+    found = []
     for sample in samples:
         end = sample.time * 1000
-        own = [time for time in rising if end - 1e6 * window <= time <= end]
-        hertz = 1e6 * (len(own) - 1) / (own[-1] - own[0])
+        own = [time for time in rising if end - 1e6 * window - LATE <= time <= end]
+        apart = [later - earlier for earlier, later in zip(own, own[1:])]
+        if apart and max(apart) - min(apart) <= UNEVEN:
+            found.append(sample)
+    return found
+
+
+# Microseconds: less than from amid two ticks to the next one.
+UNEVEN = 4_000
+
+
+def judge_frequency(
+    hertz: float, samples: Sequence[Sample], band: tuple[float, float], scale: tuple[float, float]
+) -> tuple[list[str], float | None]:
+    """Whether each sample is within 1 % of the frequency; and the worst, as a part of it."""
+    problems, worst = [], None
+    for sample in samples:
         measured, value = sample.values.get("frequency"), sample.values.get("value")
         if measured is None or value is None:
             problems.append(f"speed: {sample.bad} at {sample.time} of {hertz:.2f} Hz")
@@ -192,6 +203,29 @@ def judge_frequency(
     if not samples:
         problems.append("speed: no sample")
     return problems, worst
+
+
+def judge_chatter(samples: Sequence[Sample]) -> list[str]:
+    """Whether no second has more samples with a value than a contact may give, and those that are
+    due beside."""
+    times = sorted(sample.time for sample in samples if "value" in sample.values)
+    for first, last in zip(times, times[MOST_CHANGES:]):
+        if last - first < 1000:
+            return [f"contact: {MOST_CHANGES + 1} samples in {last - first} ms from {first} on"]
+    return []
+
+
+# In a second: changes, and what is due at each `every`.
+MOST_CHANGES = 50 + 3
+
+
+def judge_order(samples: Sequence[Sample]) -> list[str]:
+    """Whether a device's samples leave the agent in strictly increasing times."""
+    return [
+        f"{later.device}: {later.time} comes behind {earlier.time}"
+        for earlier, later in zip(samples, samples[1:])
+        if earlier.epoch == later.epoch and later.time <= earlier.time
+    ]
 
 
 def judge_silence(switches: dict[str, int], thread: str, seconds: float, every: float) -> list[str]:

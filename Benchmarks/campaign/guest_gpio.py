@@ -85,9 +85,10 @@ class Chips:
                 # One that came late is seen before the next one comes, too.
                 due = max(due + wait / 1000, (last // TICK + 1.5) * TICK)
                 time.sleep(max(0, due - time.monotonic()))
-                begin, last = _now(), time.monotonic()
+                begin = _now()
                 os.pwrite(files[offset], b"pull-up" if is_high else b"pull-down", 0)
                 yield [offset, is_high, begin, _now()]
+                last = time.monotonic()
         finally:
             for file in files.values():
                 os.close(file)

@@ -6,8 +6,8 @@ from collections import Counter
 from random import Random
 
 from campaign.gpio_judge import (
-    PASSES, allowed_switches, bad, counted, edges, judge_count, judge_frequency, judge_levels,
-    judge_no_more, judge_silence,
+    PASSES, allowed_switches, bad, counted, edges, even, judge_chatter, judge_count,
+    judge_frequency, judge_levels, judge_no_more, judge_order, judge_silence,
 )
 from campaign.gpio_rig import LINES, Life, Pull, Records, Sample
 from campaign.scenarios.gpio import KINDS, Gpio
@@ -207,21 +207,32 @@ class Counts(unittest.TestCase):
 
 class Others(unittest.TestCase):
     def test_a_frequency_is_judged_to_one_per_cent(self):
-        rising = [BEGIN + 40_000 * number for number in range(100)]
-
-        def judge(*samples):
-            return judge_frequency(rising, 2, samples, (10, 60), (0, 15))[0]
-
         for hertz, value, is_right in ((25.2, 4.56, True), (25.3, 4.59, False), (25, 5, False)):
             values = {"frequency": hertz, "value": value}
-            self.assertEqual(judge(sample(3, values=values)) == [], is_right, (hertz, value))
-        self.assertNotEqual(judge(), [])
-        self.assertNotEqual(judge(sample(3, bad={"value": "signal-lost"})), [])
+            problems, _ = judge_frequency(25, [sample(1, values=values)], (10, 60), (0, 15))
+            self.assertEqual(problems == [], is_right, (hertz, value))
+        self.assertNotEqual(judge_frequency(25, [], (10, 60), (0, 15))[0], [])
+        lost = sample(1, bad={"value": "signal-lost"})
+        self.assertNotEqual(judge_frequency(25, [lost], (10, 60), (0, 15))[0], [])
 
-    def test_who_pulls_late_is_no_wrong_frequency(self):
-        late = [BEGIN + 40_000 * number + (20_000 if number > 60 else 0) for number in range(100)]
-        right = sample(3, values={"frequency": 24.75, "value": 4.425})
-        self.assertEqual(judge_frequency(late, 2, [right], (10, 60), (0, 15))[0], [])
+    def test_only_what_was_pulled_evenly_is_a_frequency(self):
+        rising = [BEGIN + 40_000 * number + (9_000 if number == 60 else 0) for number in range(100)]
+        samples = [sample(second) for second in (2.2, 3, 3.9)]
+        self.assertEqual(even(rising, samples, 1.5), [samples[0]])
+
+    def test_chatter_that_is_not_held_back_is_found(self):
+        def samples(count, apart):
+            return [sample(number * apart, values={"value": True}) for number in range(count)]
+
+        self.assertEqual(judge_chatter(samples(500, 0.02)), [])
+        self.assertEqual(judge_chatter(samples(53, 0.01)), [])
+        self.assertNotEqual(judge_chatter(samples(54, 0.01)), [])
+
+    def test_samples_out_of_order_are_found(self):
+        right = [sample(1), sample(2), sample(1, epoch=2)]
+        self.assertEqual(judge_order(right), [])
+        self.assertNotEqual(judge_order([sample(1), sample(1)]), [])
+        self.assertNotEqual(judge_order([sample(2), sample(1)]), [])
 
     def test_a_reason_has_to_be_the_right_one(self):
         self.assertEqual(bad("speed", sample(1, bad={"value": "signal-lost"}), "value",
