@@ -6,6 +6,10 @@ internal import Telemetry
 final class InputSet {
   /// How many edges of a line a wake-up takes at most: what one line floods, others wait for.
   private static let edgesAtOnce = 64
+  /// What the reading of both clocks may take, half of what a sample's time tells; and how often
+  /// they are read at most where the machine stalls.
+  private static let clockNanoseconds: Int64 = 500_000
+  private static let clockReadings = 8
   /// How a count ended that another definition of its line goes on with.
   private static let reload = "reload"
 
@@ -142,8 +146,7 @@ final class InputSet {
   /// be read.
   private func feed(_ edges: [Edge]) {
     if !edges.isEmpty {
-      let now = clock.now()
-      let kernelNow = Self.kernelNow()
+      let (now, kernelNow) = bothClocks()
       let order = edges.indices.sorted {
         (edges[$0].edge.nanoseconds, $0) < (edges[$1].edge.nanoseconds, $1)
       }
@@ -163,6 +166,20 @@ final class InputSet {
     }
     for (index, fault) in broken { fail(index, fault) }
     broken.removeAll()
+  }
+
+  /// The agent's clock and the kernel's at one moment. A thread that had to wait between them reads
+  /// them again, because each edge would be dated wrong by that wait.
+  private func bothClocks() -> (now: Timestamp, kernelNow: Int64) {
+    var before = Self.kernelNow()
+    var now = clock.now()
+    var after = Self.kernelNow()
+    for _ in 1..<Self.clockReadings where after - before > Self.clockNanoseconds {
+      before = Self.kernelNow()
+      now = clock.now()
+      after = Self.kernelNow()
+    }
+    return (now, after)
   }
 
   private static func kernelNow() -> Int64 {
