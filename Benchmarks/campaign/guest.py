@@ -18,14 +18,17 @@ import sys
 import threading
 import time
 import tty
+from pathlib import Path
 
+from campaign.guest_gpio import Chips, heed_modes
 from campaign.wire import CALL, OPEN, RESULT, Wire
 
 
-class Guest:
+class Guest(Chips):
     """Connections from here are numbered here; calls are numbered outside."""
 
     def __init__(self, wire: Wire):
+        super().__init__()
         self._wire = wire
         self._channels = itertools.count(1)
         self._agent: subprocess.Popen | None = None
@@ -59,16 +62,38 @@ class Guest:
         result = subprocess.run(words, stdin=subprocess.DEVNULL, capture_output=True, text=True)
         return {"status": result.returncode, "output": result.stdout, "errors": result.stderr}
 
-    def do_start(self, words: list[str], environment: dict[str, str]) -> dict:
-        """Starts the agent; what it writes goes to the console."""
+    def do_start(
+        self, words: list[str], environment: dict[str, str], heeds_modes: bool = False
+    ) -> dict:
+        """Starts the agent; what it writes goes to the console. One that `heeds_modes` opens no
+        file whose mode forbids it, though it is root's."""
         self._agent = subprocess.Popen(
-            words, stdin=subprocess.DEVNULL, env={**os.environ, **environment}
+            words, stdin=subprocess.DEVNULL, env={**os.environ, **environment},
+            preexec_fn=heed_modes if heeds_modes else None,
         )
         threading.Thread(target=self._watch, args=(self._agent,), daemon=True).start()
         return {"pid": self._agent.pid}
 
     def _watch(self, agent: subprocess.Popen) -> None:
-        print(f"\nthe agent ended with {agent.wait()}", flush=True)
+        status = agent.wait()
+        print(f"\nthe agent {agent.pid} ended with {status}", flush=True)
+
+    def do_signal(self, number: int) -> dict:
+        """Sends the agent a signal; returns when that was, Unix microseconds."""
+        self._agent.send_signal(number)
+        if number == signal.SIGKILL:
+            self._agent.wait()
+        return {"at": time.time_ns() // 1000}
+
+    def do_switches(self) -> dict:
+        """How often each thread of the agent went to sleep, by thread id and name: as often as it
+        was woken. That others took its turn is nothing that it does."""
+        switches = {}
+        for task in Path(f"/proc/{self._agent.pid}/task").iterdir():
+            lines = (task / "status").read_text().splitlines()
+            count = sum(int(line.split()[-1]) for line in lines if line.startswith("voluntary_ctxt"))
+            switches[f"{task.name} {(task / 'comm').read_text().strip()}"] = count
+        return {"switches": switches, "at": time.monotonic()}
 
     def do_clock(self) -> dict:
         return {"ns": time.time_ns()}

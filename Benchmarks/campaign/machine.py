@@ -85,6 +85,7 @@ class Machine:
         self._calls = itertools.count(1)
         self._answers: dict[int, dict] = {}
         self._arrived = 0
+        self._agent: int | None = None
         self._outside, inside = socket.socketpair()
         (directory / "disk").mkdir(exist_ok=True)
         environment = {"PYTHONPATH": str(SOURCE_TREE / "Benchmarks"), "PYTHONDONTWRITEBYTECODE": "1"}
@@ -156,16 +157,19 @@ class Machine:
         answer = self.call("run", [str(word) for word in words])
         return answer["output"]
 
-    def start(self, words: Sequence[str | Path], environment: dict[str, str]) -> int:
+    def start(self, words: Sequence[str | Path], environment: dict[str, str], *options: Any) -> int:
         """Starts the agent and returns its process id inside."""
-        return self.call("start", [str(word) for word in words], environment)["pid"]
+        words = [str(word) for word in words]
+        self._agent = self.call("start", words, environment, *options)["pid"]
+        return self._agent
 
     # As a rig's agent
 
     @property
     def is_running(self) -> bool:
         """Whether the machine and the agent in it run."""
-        return self._process.is_running and "the agent ended with" not in self.printed()
+        ended = f"the agent {self._agent} ended with"
+        return self._process.is_running and ended not in self.printed()
 
     def printed(self) -> str:
         return self._process.printed()

@@ -127,19 +127,22 @@ class Rig:
     # Parts
 
     def start_all(self) -> None:
-        """Broker, receiver, simulator and agent, in this order."""
+        """Broker, receiver, field side and agent, in this order."""
         self.start_broker()
         receiver = self._start_other(
             "edge-receive", "--url", f"mqtt://127.0.0.1:{self.broker_port}",
             "--store", self.received,
         )
         self._receiver = receiver
+        self._start_field()
+        self.start_agent()
+        self.agent.wait_until_it_prints("runs as", self.patience)
+
+    def _start_field(self) -> None:
         self._simulator = self._start_other(
             "mine-simulator", "run", self._scenario, "--truth", self.truth,
             "--ports-from", str(self._station_ports),
         )
-        self.start_agent()
-        self.agent.wait_until_it_prints("runs as", self.patience)
 
     def _start_other(self, name: str, *arguments: str | Path) -> Program:
         part = Program([self._program(name), *arguments], self.directory / f"{name}.log")

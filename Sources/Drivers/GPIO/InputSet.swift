@@ -182,6 +182,10 @@ final class InputSet {
     var levels: [Int: Bool] = [:]
     for index in coming { levels[index] = level(of: index) }
     let now = clock.now()
+    // What changed while they were read is older than now, and its edges tell the level.
+    let late = coming.flatMap(collect)
+    if !late.isEmpty { feed(late + channels.indices.flatMap(collect)) }
+    for (index, _) in late { levels[index] = nil }
     for index in coming { attend(to: index, isActive: levels[index], at: now) }
   }
 

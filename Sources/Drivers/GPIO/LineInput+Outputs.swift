@@ -106,11 +106,11 @@ extension LineInput {
     sample(at: now)
   }
 
-  /// All points of the line, each with its value or the reason why not. Never older than the
-  /// sample before: an edge may come to be known just behind a reading, which then still had the
-  /// level before it.
+  /// All points of the line, each with its value or the reason why not. Always newer than the
+  /// sample before, by a millisecond at least: an edge may come to be known just behind a reading,
+  /// which then still had the level before it.
   mutating func sample(at time: Timestamp) {
-    let time = newest.map { $0.monotonic > time.monotonic ? $0 : time } ?? time
+    let time = newest.map { $0.monotonic >= time.monotonic ? $0.advanced(by: 1) : time } ?? time
     newest = time
     if counter != nil { (countReported, isCountChanged) = (time.monotonic, false) }
     outputs.append(.sample(Sample(device: schema, time: time, outcomes: outcomes(at: time))))
