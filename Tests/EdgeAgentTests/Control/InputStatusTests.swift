@@ -26,8 +26,8 @@ struct InputStatusTests {
           + "                                FOR   LEVEL     LAST EDGE  TOTAL  SUSPECT  HELD BY",
         "gate-in   DI2: gpiochip0 (bank-a) line 4  ok                "
           + "                                3 h   inactive  12 s ago   4711   0",
-        "main-fan  DI1: line 0 of bank-a           gpiochip0 (bank-a)"
-          + " line 0 is held by fan-control  35 s  -         none yet   -      -        fan-control",
+        "main-fan  DI1: line 0 of bank-a           gpiochip0 (bank-a) line 0 is h"
+          + "eld by fan-control  35 s  -         none yet   -      -        fan-control",
       ])
     #expect(
       report.areaTable.lines == [
