@@ -22,12 +22,12 @@ struct InputStatusTests {
     #expect(report.inputLines.map(\.isActive) == [false, nil])
     #expect(
       report.lineTable.lines == [
-        "LINE      PLACE                           STATE                           FOR   "
-          + "LEVEL     LAST EDGE  TOTAL  SUSPECT  HELD BY",
-        "gate-in   DI2: gpiochip0 (bank-a) line 4  ok                              3 h   "
-          + "inactive  12 s ago   4711   0",
-        "main-fan  DI1: line 0 of bank-a           line-busy: held by fan-control  35 s  "
-          + "-         none yet   -      -        fan-control",
+        "LINE      PLACE                           STATE             "
+          + "                                FOR   LEVEL     LAST EDGE  TOTAL  SUSPECT  HELD BY",
+        "gate-in   DI2: gpiochip0 (bank-a) line 4  ok                "
+          + "                                3 h   inactive  12 s ago   4711   0",
+        "main-fan  DI1: line 0 of bank-a           gpiochip0 (bank-a) line 0 is h"
+          + "eld by fan-control  35 s  -         none yet   -      -        fan-control",
       ])
     #expect(
       report.areaTable.lines == [
