@@ -91,7 +91,6 @@ def judge_count(
     problems, least, most = [], 0, 0
     all_samples, told = records.of(line.name), records.told(line.name)
     late = int(LATE + 1e6 * (debounce + slack))
-    own_edges = counted(line, pulls, debounce)
     for number, life in enumerate(lives):
         name = f"{line.name}, start {number + 1}"
         begun = [e for e in told if e.epoch == life.epoch and (e.state or "").startswith("count-")
@@ -106,10 +105,12 @@ def judge_count(
         suspects = [e for e in told if e.epoch == life.epoch and e.state == "count-suspect"]
         if suspects and line.name not in life.suspects:
             problems.append(f"{name}: suspect for no reason: {suspects[0].details}")
-        own = [
-            pull for pull in own_edges
+        # Of each life by itself: after a power cut the line is low, which nobody pulled.
+        lived = [
+            pull for pull in pulls
             if life.opened <= pull.begin and (life.ended is None or pull.begin < life.ended)
         ]
+        own = counted(line, lived, debounce)
         samples = [sample for sample in all_samples if sample.epoch == life.epoch]
         problems += _within(name, start, own, samples, bool(suspects), late)
         least, most = _after(life, start, own, samples, bool(suspects), slack)

@@ -40,7 +40,7 @@ EVERY = 0.5
 """Seconds between the samples of each line."""
 DEBOUNCE = 0.1
 """Seconds, of the lines that bounce."""
-WINDOW = 2
+WINDOW = 1
 """Seconds, of the line with a frequency."""
 BAND, MARGIN, SCALE = (10, 60), 1, (0, 15)
 """Of that line: hertz, hertz, and what the band stands for."""

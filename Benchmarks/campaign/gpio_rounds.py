@@ -17,7 +17,7 @@ CONTACTS = ("contact", "low", "up", "down")
 # Milliseconds: two ticks of the machine's kernel apart, edges are two to it.
 LEAST_APART = 20
 # So often a frequency is given until the host was quiet enough to give it evenly.
-TRIES = 4
+TRIES = 6
 # Seconds in which a line that failed is tried again, and its sample is received.
 HEALED = 8
 

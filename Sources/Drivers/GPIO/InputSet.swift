@@ -10,6 +10,8 @@ final class InputSet {
   /// they are read at most where the machine stalls.
   private static let clockNanoseconds: Int64 = 500_000
   private static let clockReadings = 8
+  /// How often edges are looked for that came while lines were read.
+  private static let lateReadings = 4
   /// How a count ended that another definition of its line goes on with.
   private static let reload = "reload"
 
@@ -198,11 +200,15 @@ final class InputSet {
     feedPending(coming)
     var levels: [Int: Bool] = [:]
     for index in coming { levels[index] = level(of: index) }
-    let now = clock.now()
     // What changed while they were read is older than now, and its edges tell the level.
-    let late = coming.flatMap(collect)
-    if !late.isEmpty { feed(late + channels.indices.flatMap(collect)) }
-    for (index, _) in late { levels[index] = nil }
+    var now = clock.now()
+    for _ in 0..<Self.lateReadings {
+      let late = coming.flatMap(collect)
+      if late.isEmpty { break }
+      feed(late + channels.indices.flatMap(collect))
+      for (index, _) in late { levels[index] = nil }
+      now = clock.now()
+    }
     for index in coming { attend(to: index, isActive: levels[index], at: now) }
   }
 
