@@ -17,7 +17,7 @@ CONTACTS = ("contact", "low", "up", "down")
 # Milliseconds: two ticks of the machine's kernel apart, edges are two to it.
 LEAST_APART = 20
 # So often a frequency is given until the host was quiet enough to give it evenly.
-TRIES = 6
+TRIES = 8
 # Seconds in which a line that failed is tried again, and its sample is received.
 HEALED = 8
 
@@ -203,6 +203,8 @@ class Rounds:
             samples = even(rising, samples, WINDOW)
             if samples:
                 break
+        if not samples:
+            return ["the host was too busy to give an even frequency"]
         problems, worst = judge_frequency(hertz, samples, BAND, SCALE)
         self.add("frequencies measured", len(samples))
         self.most("worst frequency, per cent", worst and 100 * worst)
