@@ -212,7 +212,10 @@ class Rounds:
         ticks = 12
         assert 100 / ticks < BAND[0] - MARGIN
         steps = [("speed", n % 2 == 0, ticks * 5) for n in range(int((WINDOW + 1.5) * 200 / ticks))]
-        for sample in self._measured(steps):
+        samples = self._measured(steps)
+        if not samples:
+            problems.append("no sample was taken of a frequency out of its band")
+        for sample in samples:
             problems += bad("speed", sample, "value", "out-of-band")
         since = rig.pulls[-1].end + int((WINDOW + EVERY) * 1e6)
         rig.wait_for("a sample of silence", lambda r: bool(r.of("speed", since)), HEALED)

@@ -10,8 +10,8 @@ struct AreaSection {
   private static let maximumGates = 32
   /// The workings that a positioning system tells apart, and more.
   private static let maximumPoints = 256
-  /// More than any mine employs.
-  private static let quotas: ClosedRange<Int64> = 0...100_000
+  /// What may be counted and set may be a quota.
+  private static let quotas: ClosedRange<Int64> = 0...Headcount.mostPersons
   /// Changes come by themselves; an area that is silent for longer than a day looks dead.
   private static let intervals: ClosedRange<Int64> = 100...86_400_000
   /// A point that counts people says so, or has no unit.
@@ -32,8 +32,6 @@ struct AreaSection {
   private let devicesByName: [String: PlacedDevice]
   /// Whose gate each line is, over all areas.
   private var gatesByLine: [String: String] = [:]
-  /// The names of all areas, also of refused ones, in the file's order.
-  private(set) var names: [String] = []
   /// Those that are right, in the file's order.
   private(set) var areas: [AreaDefinition] = []
 
@@ -45,7 +43,6 @@ struct AreaSection {
     }
     devicesByName = Dictionary(sources.devices.map { ($0.name, $0) }) { first, _ in first }
     let entries = section?.mapping { $0.takeNamed() } ?? []
-    names = entries.map(\.name)
     if entries.count > Self.maximumAreas {
       section?.refuse("has \(entries.count) areas", "at most \(Self.maximumAreas) are expected")
       return
@@ -61,20 +58,32 @@ struct AreaSection {
     let gates = gatesPlace.map { readGates($0, of: name) } ?? []
     let reported = pointsPlace.map(readPoints) ?? []
     let quota = Setting(area.take("quota")) { $0.integer(in: Self.quotas) }
-    let every = area.take("every").map { $0.duration(in: Self.intervals) } ?? 1000
+    let every = Setting(area.take("every")) { $0.duration(in: Self.intervals) }
     let location = Setting(area.take("location")) { $0.text("a place in the mine") }
     if gatesPlace == nil, pointsPlace == nil {
       area.value.refuse("has nothing to count by", "gates or points is expected")
       return nil
     }
-    guard let gates, let reported, let every, !quota.isRefused, !location.isRefused else {
-      return nil
-    }
+    let isFound = gatesPlace == nil || Self.isFoundAtStart(every)
+    guard let gates, let reported, isFound, !every.isRefused, !quota.isRefused,
+      !location.isRefused
+    else { return nil }
     return AreaDefinition(
-      name: name, gates: gates, reported: reported, quota: quota.value, everyMilliseconds: every,
+      name: name, gates: gates, reported: reported, quota: quota.value,
+      everyMilliseconds: every.value ?? 1000,
       points: AreaPoint.names(
         gates: gates, hasReported: !reported.isEmpty, hasQuota: quota.value != nil
       ).map { Self.description(of: $0, location.value) })
+  }
+
+  /// Whether a start finds the balance that it goes on from.
+  private static func isFoundAtStart(_ every: Setting<Int64>) -> Bool {
+    let longest = LineSection.longestCountInterval
+    guard let milliseconds = every.value, milliseconds > longest else { return true }
+    every.place?.refuse(
+      "\(durationText(milliseconds: milliseconds)) is longer than a start looks back for a balance",
+      "\(durationText(milliseconds: longest)) or less is expected with gates")
+    return false
   }
 
   private static func description(of point: String, _ location: String?) -> PointDescription {

@@ -137,7 +137,8 @@ extension LinePurposeSettings {
     of line: ConfigurationValue, debounce: Setting<Int64>, every: Setting<Int64>
   ) -> (purpose: LinePurpose, points: [PointDescription])? {
     let isConsistent = [
-      isOneThing(), fits(debounce: debounce), fits(every: every), hasUnits(line), fitsRange(),
+      isOneThing(), fits(debounce: debounce), fits(every: every), isFoundAtStart(every),
+      hasUnits(line), fitsRange(),
     ].allSatisfy { $0 }
     let isRefused =
       count.isRefused || pulse.isRefused || frequency.isRefused || unit.isRefused
@@ -207,14 +208,26 @@ extension LinePurposeSettings {
   }
 
   private func fits(every: Setting<Int64>) -> Bool {
-    guard let frequency = frequency.value, let every = every.value ?? (every.isAbsent ? 1000 : nil)
-    else { return true }
-    let shortest = Self.shortestToTell(frequency.hertz)
-    guard every < shortest else { return true }
-    self.frequency.place?.refuse(
-      "every \(durationText(milliseconds: every)) is shorter than two periods of "
-        + "\(plainText(frequency.hertz.lower)) Hz",
+    guard let hertz = frequency.value?.hertz, !every.isRefused else { return true }
+    let milliseconds = every.value ?? 1000
+    let shortest = Self.shortestToTell(hertz)
+    guard milliseconds < shortest else { return true }
+    (every.place ?? frequency.place)?.refuse(
+      "every \(durationText(milliseconds: milliseconds)) is shorter than two periods of "
+        + "\(plainText(hertz.lower)) Hz",
       "every of \(durationText(milliseconds: shortest)) or more is expected")
+    return false
+  }
+
+  /// Whether a start finds the total that it goes on from.
+  private func isFoundAtStart(_ every: Setting<Int64>) -> Bool {
+    let longest = LineSection.longestCountInterval
+    guard !count.isAbsent, let milliseconds = every.value, milliseconds > longest else {
+      return true
+    }
+    every.place?.refuse(
+      "\(durationText(milliseconds: milliseconds)) is longer than a start looks back for a total",
+      "\(durationText(milliseconds: longest)) or less is expected with count")
     return false
   }
 

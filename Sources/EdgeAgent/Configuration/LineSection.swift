@@ -20,6 +20,9 @@ struct LineSection {
   /// Changes come by themselves: more samples between them tell nothing, and a line that is
   /// sampled less often than once a day looks dead.
   static let intervals: ClosedRange<Int64> = 10...86_400_000
+  /// A total goes on from the newest sample in the store, and a start looks only into the newest
+  /// segments (`Journal.mostSegmentsForNewest`), which may hold some hours.
+  static let longestCountInterval: Int64 = 3_600_000
 
   /// The names of all lines, also of refused ones, in the file's order.
   let names: [String]

@@ -9,21 +9,14 @@ struct ConfigurationDifference: Equatable {
   var endingBuses: Set<String> = []
   /// Names of buses that begin.
   var beginningBuses: Set<String> = []
-  /// Names of lines that end, because they are gone or different.
-  var endingLines: Set<String> = []
-  /// Names of lines that begin.
+  /// Names of lines that begin; those that end are told by what is there then.
   var beginningLines: Set<String> = []
-  /// Names of areas that end, because they are gone or different.
-  var endingAreas: Set<String> = []
-  /// Names of areas that begin.
+  /// Names of areas that begin; likewise.
   var beginningAreas: Set<String> = []
   /// Names of destinations that end.
   var endingUplinks: Set<String> = []
   /// Names of destinations that begin.
   var beginningUplinks: Set<String> = []
-
-  /// Whether nothing has to be done.
-  var isEmpty: Bool { self == ConfigurationDifference() }
 
   init() {}
 
@@ -45,10 +38,8 @@ struct ConfigurationDifference: Equatable {
 
     let buses = Self.changes(old.buses, new.buses) { $0.name }
     (endingBuses, beginningBuses) = (buses.ending, buses.beginning)
-    let lines = Self.changes(old.lines, new.lines) { $0.name }
-    (endingLines, beginningLines) = (lines.ending, lines.beginning)
-    let areas = Self.changes(old.areas, new.areas) { $0.name }
-    (endingAreas, beginningAreas) = (areas.ending, areas.beginning)
+    beginningLines = Self.changes(old.lines, new.lines) { $0.name }.beginning
+    beginningAreas = Self.changes(old.areas, new.areas) { $0.name }.beginning
     let uplinks = Self.changes(old.uplinks, new.uplinks) { $0.name }
     (endingUplinks, beginningUplinks) = (uplinks.ending, uplinks.beginning)
   }

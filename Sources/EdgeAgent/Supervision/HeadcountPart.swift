@@ -46,9 +46,6 @@ final class HeadcountPart: Sendable {
     self.clock = clock
   }
 
-  /// Whether there is nothing to tell it.
-  var isEmpty: Bool { state.withLock { $0.counters.isEmpty } }
-
   /// Goes over to these areas: those whose definition is the same go on undisturbed, of the others
   /// the balance goes on.
   /// - Parameters:

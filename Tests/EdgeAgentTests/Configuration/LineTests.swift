@@ -136,6 +136,57 @@ struct LineTests {
       ])
   }
 
+  @Test("What goes on from the store is sampled so often that a start finds it there")
+  func storedOften() throws {
+    #expect(try line("line: DI1, every: 1d").everyMilliseconds == 86_400_000)
+    #expect(try line("line: DI1, count: rising, every: 1h").everyMilliseconds == 3_600_000)
+    func problems(lines: String, areas: String = "{ }") -> [String] {
+      Fixtures.lines { () throws(ConfigurationProblems) in
+        try Fixtures.load(
+          text: """
+            gateway: { id: gw-1, mine: 0520, region: 520201, board: inputs }
+            uplinks: { province: { url: mqtt://broker.example } }
+            buses: { b: { tcp: { host: h } } }
+            devices:
+              d: { bus: b, unit: 1, points: { p: { input: 1, type: uint16, unit: persons } } }
+            lines: \(lines)
+            areas: \(areas)
+            """)
+      }
+    }
+    #expect(
+      problems(lines: "{ one: { line: DI1, count: both, every: 61min } }") == [
+        "FILE:6:48: lines.one.every: 61min is longer than a start looks back for a total; 1h or "
+          + "less is expected with count"
+      ])
+    let one = "{ one: { line: DI1 } }"
+    #expect(
+      problems(lines: one, areas: "{ a: { gates: [ { in: one } ], every: 1d } }") == [
+        "FILE:7:46: areas.a.every: 1d is longer than a start looks back for a balance; 1h or "
+          + "less is expected with gates"
+      ])
+    #expect(problems(lines: one, areas: "{ a: { gates: [ { in: one } ], every: 1h } }").isEmpty)
+    #expect(problems(lines: one, areas: "{ a: { points: [ d.p ], every: 1d } }").isEmpty)
+  }
+
+  @Test("A quota is what an operator may set, and no more")
+  func quota() throws {
+    func problems(_ quota: Int64) -> [String] {
+      Fixtures.lines { () throws(ConfigurationProblems) in
+        try Fixtures.load(
+          text: minimal + """
+            lines: { one: { line: DI1 } }
+            areas: { a: { gates: [ { in: one } ], quota: \(quota) } }
+            """)
+      }
+    }
+    #expect(problems(Headcount.mostPersons).isEmpty)
+    #expect(
+      problems(Headcount.mostPersons + 1) == [
+        "FILE:4:46: areas.a.quota: 1000001 is outside 0…1000000"
+      ])
+  }
+
   @Test("A line of a board that is refused itself, or of a refused device, is not blamed")
   func oneCauseOneProblem() {
     let lines = Fixtures.lines { () throws(ConfigurationProblems) in
