@@ -3,7 +3,7 @@ internal import LinuxSystem
 internal import Telemetry
 
 /// Where the GPIO inputs hand over what they see: adds which definitions their points go by, and
-/// tells the headcount. All of it is handed on under the lock, so that nothing comes behind `close`.
+/// tells the headcount. All of it under the lock, so that nothing comes behind `close`.
 final class LineIntake: LineSink {
   private struct State {
     var definitions: UInt32
