@@ -14,7 +14,9 @@ extension Agent {
     let counts = configuration.lines.filter(\.isCount).map(\.name)
     let newest = writer.journal.newestSamples(
       of: beginningLines.intersection(counts).union(beginningAreas))
-    headcount.use(configuration.areas, restored: newest, definitions: digest)
+    headcount.use(
+      configuration.areas, lines: Set(configuration.lines.map(\.name)), restored: newest,
+      definitions: digest)
     let headcount = configuration.areas.isEmpty ? nil : headcount
     for bus in buses { bus.intake.use(definitions: digest, headcount: headcount) }
     let totals = newest.compactMapValues(CountTotal.total)

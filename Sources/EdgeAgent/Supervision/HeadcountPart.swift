@@ -30,7 +30,8 @@ final class HeadcountPart: Sendable {
 
   private struct State {
     var counters: [Counter] = []
-    /// What is known of lines.
+    /// The configured lines, and what is known of them.
+    var configuredLines: Set<String> = []
     var lines: [String: LineState] = [:]
     var ticking: Task<Void, Never>?
     var isEnded = false
@@ -47,10 +48,17 @@ final class HeadcountPart: Sendable {
 
   /// Goes over to these areas: those whose definition is the same go on undisturbed, of the others
   /// the balance goes on.
-  /// - Parameter restored: the newest sample of areas that begin, as far as the journal has one.
-  func use(_ areas: [AreaDefinition], restored: [String: Sample], definitions: UInt32) {
+  /// - Parameters:
+  ///   - lines: All lines that are configured. What is known of others is forgotten: one that is
+  ///     configured again later is read anew.
+  ///   - restored: The newest sample of areas that begin, as far as the journal has one.
+  func use(
+    _ areas: [AreaDefinition], lines: Set<String>, restored: [String: Sample], definitions: UInt32
+  ) {
     // All at once: nobody who passes meanwhile is counted by none, or by two.
     state.withLock { state in
+      state.configuredLines = lines
+      state.lines = state.lines.filter { lines.contains($0.key) }
       let old = state.counters
       var last = restored
       var previous: [String: Sample] = [:]
@@ -130,6 +138,7 @@ final class HeadcountPart: Sendable {
   /// A change of a line.
   func accept(_ transition: LineTransition) {
     state.withLock { state in
+      guard state.configuredLines.contains(transition.line) else { return }
       state.lines[transition.line, default: LineState()].isActive = transition.isActive
       for counter in state.counters { counter.headcount.accept(transition) }
     }
@@ -145,6 +154,7 @@ final class HeadcountPart: Sendable {
   /// A line can't be read, or can again.
   func line(_ name: String, changedTo fault: BadReason?, at time: Timestamp) {
     state.withLock { state in
+      guard state.configuredLines.contains(name) else { return }
       state.lines[name] = LineState(fault: fault)
       for counter in state.counters {
         counter.headcount.line(name, changedTo: fault, at: time)
@@ -160,7 +170,7 @@ final class HeadcountPart: Sendable {
   /// An operator knows how many people are there.
   func set(
     area: String, to count: Int64, operator: String, reason: String
-  ) throws(HeadcountRefusal) -> AreaState {
+  ) throws(HeadcountRefusal) -> (state: AreaState, previous: Int64) {
     try state.withLock { state throws(HeadcountRefusal) in
       guard let counter = state.counters.first(where: { $0.area.name == area }) else {
         throw HeadcountRefusal.noArea(area)
