@@ -69,11 +69,14 @@ struct EdgeLossReport: Sendable {
     var lost: UInt64?
   }
 
-  /// As often as a person could use it, and few enough to keep.
+  /// As often as a person could use it.
   static let quietMilliseconds: Int64 = 1000
+  /// How seldom it is told at last while it goes on: few enough to keep for weeks.
+  static let mostQuietMilliseconds: Int64 = 60_000
 
   private var pending: Summary?
   private var told: Int64?
+  private var quiet = quietMilliseconds
 
   /// One was seen.
   mutating func note(_ reason: EdgeLoss, lost: UInt64?) {
@@ -85,6 +88,9 @@ struct EdgeLossReport: Sendable {
   /// What is to be told now; at the end of watching whatever there is.
   mutating func take(at now: Int64, isEnd: Bool = false) -> Summary? {
     guard let summary = pending, isEnd || wakeTime.map({ now >= $0 }) ?? true else { return nil }
+    // It goes on if it came within twice the time that it was kept quiet for.
+    let goesOn = told.map { now - $0 < 2 * quiet } ?? false
+    quiet = goesOn ? min(2 * quiet, Self.mostQuietMilliseconds) : Self.quietMilliseconds
     (pending, told) = (nil, now)
     return summary
   }
@@ -92,6 +98,6 @@ struct EdgeLossReport: Sendable {
   /// When something is to be told; `nil`: nothing, or at once.
   var wakeTime: Int64? {
     guard pending != nil, let told else { return nil }
-    return told + Self.quietMilliseconds
+    return told + quiet
   }
 }

@@ -8,6 +8,13 @@ struct InputChannel {
   /// How long a line rests that could not be had, the first times and then always.
   private static let retryMilliseconds: [Int64] = [1_000, 2_000, 4_000, healthMilliseconds]
 
+  /// How often a line that is only sampled is asked for its edges again, in milliseconds: what kept
+  /// it from having them may have been of that moment.
+  static let edgesMilliseconds: Int64 = 60_000
+  /// How long a line has to be well before its rest begins small again, in milliseconds: one that
+  /// comes and goes must not fill the stream of events.
+  static let steadyMilliseconds: Int64 = 60_000
+
   /// How often missed cycles are told at most, in milliseconds: a short period that the board can't
   /// keep must not fill the stream of events.
   private static let missedMilliseconds: Int64 = 1_000
@@ -26,8 +33,12 @@ struct InputChannel {
   private(set) var due: Int64
   /// When the line is looked at beside its samples, or tried again.
   private(set) var look: Int64
+  /// When a line that is only sampled is asked for its edges again.
+  private var edgesLook = Int64.max
   private var fault: LineFault?
   private var failures = 0
+  /// Since when it is had.
+  private var had: Int64?
   private var missed: MissedCycles?
   private var missedTold = Int64.min / 2
 
@@ -42,7 +53,13 @@ struct InputChannel {
   }
 
   /// The next time that anything is to be done without an edge.
-  var nextTime: Int64 { min(due, look, input.wakeTime ?? .max) }
+  var nextTime: Int64 { min(due, look, edgesLook, input.wakeTime ?? .max) }
+
+  /// When it is to be requested, anew where it is only sampled; `nil` for one that is well.
+  var requestTime: Int64? {
+    if open == nil { return look }
+    return edgesLook == .max ? nil : edgesLook
+  }
 
   /// Takes the next sample's time, if it has come. Cycles before it that passed are kept.
   mutating func takeDue(at now: Int64) -> Int64? {
@@ -73,7 +90,8 @@ struct InputChannel {
   mutating func succeed(_ line: OpenLine, at now: Int64) {
     open = line
     fault = nil
-    failures = 0
+    had = had ?? now
+    edgesLook = line.lack == nil ? .max : now + Self.edgesMilliseconds
     input.statistics.place = line.place.description
     input.statistics.consumer = nil
     looked(at: now)
@@ -85,11 +103,17 @@ struct InputChannel {
     look = isCovered ? .max : Self.next(Self.healthMilliseconds, after: now)
   }
 
+  /// Gives a line back that is to be had in another way.
+  mutating func release() { open = nil }
+
   /// The line can't be had, or not any more. It is given back at once: a chip can't go as long as
   /// somebody has a line of it.
   mutating func fail(_ fault: LineFault, at now: Timestamp) {
     open = nil
     isTouched = true
+    if let had, now.monotonic - had >= Self.steadyMilliseconds { failures = 0 }
+    had = nil
+    edgesLook = .max
     look = now.monotonic + Self.retryMilliseconds[min(failures, Self.retryMilliseconds.count - 1)]
     failures += 1
     guard fault != self.fault else { return }
@@ -99,13 +123,7 @@ struct InputChannel {
   }
 
   /// What is known of it, for others.
-  var statistics: LineStatistics {
-    var statistics = input.statistics
-    if let open, open.line.descriptor == nil, statistics.fault == nil {
-      statistics.fault = OpenLine.noInterruptWords
-    }
-    return statistics
-  }
+  var statistics: LineStatistics { input.statistics }
 
   private static func next(_ every: Int64, after now: Int64) -> Int64 { (now / every + 1) * every }
 }

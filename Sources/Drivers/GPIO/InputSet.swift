@@ -12,6 +12,9 @@ final class InputSet {
   private static let clockReadings = 8
   /// How often edges are looked for that came while lines were read.
   private static let lateReadings = 4
+  /// How many lines are asked for in a turn: each opens the chips, and may wait for a slow bus,
+  /// while the edges of others come.
+  private static let requestsAtOnce = 4
   /// How a count ended that another definition of its line goes on with.
   private static let reload = "reload"
 
@@ -21,6 +24,7 @@ final class InputSet {
   private let sink: any LineSink
   private let clock: any TimeSource
   private let queueSize: UInt32
+  private let take: OpenLine.Taking
   private var channels: [InputChannel] = []
   private var indices: [UInt64: Int] = [:]
   private var lastKey: UInt64 = 0
@@ -33,13 +37,15 @@ final class InputSet {
 
   init(
     _ epoll: Epoll, totals: [String: UInt64], totalReason: String?, sink: any LineSink,
-    clock: any TimeSource, queueSize: UInt32
+    clock: any TimeSource, queueSize: UInt32,
+    taking take: @escaping OpenLine.Taking = GPIOLine.init
   ) {
     self.epoll = epoll
     self.totals = totals.mapValues { ($0, totalReason) }
     self.sink = sink
     self.clock = clock
     self.queueSize = queueSize
+    self.take = take
   }
 
   /// When there is something to do without an edge; `nil` without lines.
@@ -106,11 +112,15 @@ final class InputSet {
         broken.append((index, LineFault(error)))
       }
     }
-    feed(edges)
+    feed(completed(edges))
     attend()
-    for index in channels.indices
-    where channels[index].open == nil && channels[index].look <= clock.monotonic {
-      request(index)
+    // Those that have waited longest first, so that each has its turn.
+    let now = clock.monotonic
+    let wanting = channels.indices.compactMap { index in
+      channels[index].requestTime.map { (time: $0, index: index) }
+    }
+    for entry in wanting.filter({ $0.time <= now }).sorted(by: <).prefix(Self.requestsAtOnce) {
+      request(entry.index)
     }
     deliver()
   }
@@ -121,10 +131,24 @@ final class InputSet {
   /// rests.
   private func takeRemainingEdges() {
     for _ in 0...Int(queueSize) / Self.edgesAtOnce {
-      let edges = channels.indices.flatMap(collect)
+      let edges = completed(channels.indices.flatMap(collect))
       feed(edges)
       if edges.isEmpty { break }
     }
+  }
+
+  /// Those edges with what other lines had by then: while one line is read, an edge of another may
+  /// come that is older than the last one of the first.
+  private func completed(_ edges: [Edge]) -> [Edge] {
+    guard !edges.isEmpty else { return [] }
+    var all = edges
+    for _ in 0..<Self.lateReadings {
+      let late = epoll.wait(forMilliseconds: 0).filter(\.isReadable).compactMap { indices[$0.key] }
+        .flatMap(collect)
+      if late.isEmpty { break }
+      all += late
+    }
+    return all
   }
 
   /// Reads the edges of a line that the kernel has, a bounded number.
@@ -166,7 +190,8 @@ final class InputSet {
         takeOutputs(of: index, at: now)
       }
     }
-    for (index, fault) in broken { fail(index, fault) }
+    // One may have been found broken more than once.
+    for (index, fault) in broken where channels[index].open != nil { fail(index, fault) }
     broken.removeAll()
   }
 
@@ -205,7 +230,7 @@ final class InputSet {
     for _ in 0..<Self.lateReadings {
       let late = coming.flatMap(collect)
       if late.isEmpty { break }
-      feed(late + channels.indices.flatMap(collect))
+      feed(completed(late))
       for (index, _) in late { levels[index] = nil }
       now = clock.now()
     }
@@ -215,8 +240,7 @@ final class InputSet {
   /// Takes the edges that those lines have; if they have any, those of all lines, for the order of
   /// their times.
   private func feedPending(_ lines: [Int]) {
-    let edges = lines.flatMap(collect)
-    feed(edges.isEmpty ? [] : edges + channels.indices.flatMap(collect))
+    feed(completed(lines.flatMap(collect)))
   }
 
   private func attend(to index: Int, isActive: Bool?, at now: Timestamp) {
@@ -258,8 +282,11 @@ final class InputSet {
   }
 
   private func request(_ index: Int) {
+    // A line without edges goes on as it is if it gets none this time either.
+    let wasSampled = channels[index].open != nil
+    channels[index].release()
     do throws(LineFault) {
-      let open = try OpenLine(channels[index].definition, queueSize: queueSize)
+      let open = try OpenLine(channels[index].definition, queueSize: queueSize, taking: take)
       do throws(SystemError) {
         let level = try open.line.isActive()
         if let descriptor = open.line.descriptor {
@@ -267,8 +294,9 @@ final class InputSet {
         }
         let now = clock.now()
         channels[index].succeed(open, at: now.monotonic)
+        if wasSampled, open.lack != nil { return }
         channels[index].input.open(
-          isActive: level, isDebouncedByKernel: open.isDebouncedByKernel, at: now)
+          isActive: level, isDebouncedByKernel: open.isDebouncedByKernel, lack: open.lack, at: now)
         takeOutputs(of: index, at: now)
       } catch {
         throw LineFault(error)

@@ -89,6 +89,9 @@ public struct LineDefinition: Sendable, Hashable {
   public var everyMilliseconds: Int64
   /// What is made of its edges.
   public var purpose: LinePurpose
+  /// Whether a contact is of no use where it can only be sampled: people pass a gate between two
+  /// samples. Counts and frequencies never are.
+  public var needsEdges: Bool
   /// Its points, in the order in which samples index them: see `LinePurpose`.
   public var points: [PointDescription]
 
@@ -96,7 +99,7 @@ public struct LineDefinition: Sendable, Hashable {
   public init(
     name: String, address: LineAddress, label: String? = nil, isActiveLow: Bool = false,
     bias: LineBias = .asIs, debounceMilliseconds: Int64 = 0, everyMilliseconds: Int64 = 1000,
-    purpose: LinePurpose = .level, points: [PointDescription]
+    purpose: LinePurpose = .level, needsEdges: Bool = false, points: [PointDescription]
   ) {
     self.name = name
     self.address = address
@@ -106,6 +109,7 @@ public struct LineDefinition: Sendable, Hashable {
     self.debounceMilliseconds = debounceMilliseconds
     self.everyMilliseconds = everyMilliseconds
     self.purpose = purpose
+    self.needsEdges = needsEdges
     self.points = points
   }
 }

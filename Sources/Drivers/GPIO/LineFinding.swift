@@ -62,7 +62,7 @@ public enum LineReading {
       } catch {
         throw LineFault(error)
       }
-      if open.line.descriptor == nil { finding.text = OpenLine.noInterruptWords }
+      finding.text = open.lack
     } catch {
       finding.take(error)
     }

@@ -74,7 +74,10 @@ struct LineInput: Sendable {
 
   /// The line was requested, for both edges, and then read. Edges that came in between may be taken
   /// afterwards.
-  mutating func open(isActive: Bool, isDebouncedByKernel: Bool, at time: Timestamp) {
+  /// - Parameter lack: What it can't do though it can be read, in words.
+  mutating func open(
+    isActive: Bool, isDebouncedByKernel: Bool, lack: String? = nil, at time: Timestamp
+  ) {
     let change = LineChange(isActive: isActive, time: time)
     debounce = Debounce(
       milliseconds: isDebouncedByKernel ? 0 : definition.debounceMilliseconds)
@@ -83,15 +86,17 @@ struct LineInput: Sendable {
     (raw, opened, differsSince) = (change, time, nil)
     beginReckoning(isActive: isActive, at: time)
     statistics.isActive = isActive
-    statistics.fault = nil
-    let before = state
+    let hadFault = statistics.fault != nil
+    statistics.fault = lack
     state = .well
     outputs.append(.fault(nil))
-    if case .failed = before {
+    if hadFault {
       tell(LineDetail(state: .recovered, total: statistics.total), .info, at: time)
     }
     transition(change)
     sample(at: time)
+    guard let lack else { return }
+    tell(LineDetail(state: .failed, reason: lack, total: statistics.total), .warning, at: time)
   }
 
   /// The line can't be requested or read.
@@ -100,16 +105,22 @@ struct LineInput: Sendable {
     leave(at: time)
     // The reason first, for programs; people read on.
     let words = "\(reason): \(text)"
+    let isOtherReason = state != .failed(reason)
+    let isNews = isOtherReason || statistics.fault != words
     statistics.isActive = nil
     statistics.fault = words
     raw = nil
     debounce = Debounce(milliseconds: 0)
-    guard state != .failed(reason) else { return }
-    state = .failed(reason)
-    if chatter != nil { chatter = ChatterLimit() }
-    outputs.append(.fault(reason))
-    tell(LineDetail(state: .failed, reason: words, total: statistics.total), .warning, at: time)
-    sample(at: time)
+    if isOtherReason {
+      state = .failed(reason)
+      if chatter != nil { chatter = ChatterLimit() }
+      outputs.append(.fault(reason))
+    }
+    // Who holds it now, or what the machine has now, is told though its samples stay the same.
+    if isNews {
+      tell(LineDetail(state: .failed, reason: words, total: statistics.total), .warning, at: time)
+    }
+    if isOtherReason { sample(at: time) }
   }
 
   /// An edge that was read, with its stamp as the agent's time.

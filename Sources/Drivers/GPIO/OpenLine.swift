@@ -12,13 +12,20 @@ struct OpenLine {
   let isDebouncedByKernel: Bool
 
   /// What a level line without interrupt lacks.
-  static let noInterruptWords = "no interrupt: changes between samples are not seen"
+  static let noInterruptWords = "no-interrupt: changes between samples are not seen"
+
+  /// Asks the kernel for a line.
+  typealias Taking = (GPIOLine.Request) throws(SystemError) -> GPIOLine
+
+  /// What the line can't do though it can be read.
+  var lack: String? { line.descriptor == nil ? Self.noInterruptWords : nil }
 
   /// Finds and requests a line, with what the definition asks for as far as the kernel can do it:
   /// its debounce where it has one, edges where the line has an interrupt. A contact without can
-  /// still be read.
+  /// still be read, if that is of use.
   init(
-    _ definition: LineDefinition, queueSize: UInt32 = GPIOLine.queueSize
+    _ definition: LineDefinition, queueSize: UInt32 = GPIOLine.queueSize,
+    taking take: Taking = GPIOLine.init
   ) throws(LineFault) {
     let place = try definition.address.find()
     var request = GPIOLine.Request(
@@ -26,7 +33,7 @@ struct OpenLine {
       bias: definition.bias, hasEdges: true,
       debounceMilliseconds: definition.debounceMilliseconds, queueSize: queueSize)
     do throws(SystemError) {
-      self.init(line: try GPIOLine(request), place: place, isDebounced: request.hasDebounce)
+      self.init(line: try take(request), place: place, isDebounced: request.hasDebounce)
       return
     } catch {
       guard error.mayBeOfAnOption else { throw Self.fault(error, at: place) }
@@ -34,7 +41,7 @@ struct OpenLine {
     if request.hasDebounce {
       request.debounceMilliseconds = 0
       do throws(SystemError) {
-        self.init(line: try GPIOLine(request), place: place, isDebounced: false)
+        self.init(line: try take(request), place: place, isDebounced: false)
         return
       } catch {
         guard error.mayBeOfAnOption else { throw Self.fault(error, at: place) }
@@ -43,11 +50,11 @@ struct OpenLine {
     request.hasEdges = false
     let line: GPIOLine
     do throws(SystemError) {
-      line = try GPIOLine(request)
+      line = try take(request)
     } catch {
       throw Self.fault(error, at: place, bias: definition.bias)
     }
-    guard definition.purpose == .level else {
+    guard definition.purpose == .level, !definition.needsEdges else {
       throw LineFault(.lineMissing, "\(place.description): \(Self.noInterruptWords)")
     }
     self.init(line: line, place: place, isDebounced: false)

@@ -58,9 +58,22 @@ struct SectionDecoder {
     else { return nil }
     return AgentConfiguration(
       gateway: gateway.value, board: board, storage: storage, controlSocket: controlSocket,
-      buses: buses.definitions(with: devices), lines: lines.lines.map(\.line),
+      buses: buses.definitions(with: devices),
+      lines: Self.lines(lines.lines.map(\.line), of: areas.areas),
       linesWithActive: Set(lines.lines.filter(\.saysActive).map(\.line.name)),
       areas: areas.areas, uplinks: uplinks)
+  }
+
+  /// The lines, with what the areas' gates need of theirs.
+  private static func lines(
+    _ lines: [LineDefinition], of areas: [AreaDefinition]
+  ) -> [LineDefinition] {
+    let gates = Set(areas.flatMap(\.gates).flatMap(\.sensors.lines))
+    return lines.map { line in
+      var line = line
+      line.needsEdges = line.purpose == .level && gates.contains(line.name)
+      return line
+    }
   }
 
   /// To subscribers devices, lines and areas are all devices.

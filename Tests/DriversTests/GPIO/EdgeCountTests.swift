@@ -46,7 +46,7 @@ struct EdgeCountTests {
     line.live(1100)
     #expect(line.events.dropFirst().map(\.lost) == [1, 4])
     #expect(line.input.statistics.total == 4)
-    line.pass(1000)
+    line.pass(2000)
     line.edge(sequence: 10)
     line.drain(isFull: true)
     #expect(line.events.last?.reason == "queue-full")
@@ -56,6 +56,23 @@ struct EdgeCountTests {
     line.collect()
     #expect(line.events.last?.reason == "equal-edges")
     #expect(line.events.last?.total == 5)
+  }
+
+  @Test("Losses that go on are told ever more seldom, and at once again after a rest")
+  func quiet() {
+    var report = EdgeLossReport()
+    var told: [Int64] = []
+    for second in 0...300 {
+      report.note(.equalEdges, lost: 1)
+      if report.take(at: Int64(second) * 1000) != nil { told.append(Int64(second)) }
+    }
+    #expect(told == [0, 1, 3, 7, 15, 31, 63, 123, 183, 243])
+    let pending = report.take(at: 303_000)
+    #expect(pending?.lost == 57)
+    report.note(.equalEdges, lost: nil)
+    #expect(report.take(at: 423_000) != nil)
+    report.note(.equalEdges, lost: nil)
+    #expect(report.wakeTime == 424_000)
   }
 
   @Test("The kernel's number of an event runs over without a gap, and never counts backwards")

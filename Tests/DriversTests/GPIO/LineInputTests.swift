@@ -77,16 +77,40 @@ struct LineInputTests {
     #expect(line.input.statistics.fault == nil)
   }
 
-  @Test("A fault of another kind is told, the same one with another text only shown")
+  @Test("A fault of another kind is told, and the same one with another text as an event only")
   func faults() {
     var line = LinePlay()
     line.fail(.lineMissing, "no chip")
     line.fail(.lineMissing, "no line")
     line.fail(.refused, "group gpio")
     #expect(line.faults == [.lineMissing, .refused])
-    #expect(line.events.map(\.reason) == ["line-missing: no chip", "refused: group gpio"])
+    line.fail(.refused, "group gpio")
+    #expect(
+      line.events.map(\.reason)
+        == ["line-missing: no chip", "line-missing: no line", "refused: group gpio"])
+    #expect(line.samples.count == 2)
     line.open()
-    #expect(line.states == [.failed, .failed, .recovered])
+    #expect(line.states == [.failed, .failed, .failed, .recovered])
+  }
+
+  @Test("What a line can't do is told, though it gives values")
+  func lack() {
+    var line = LinePlay()
+    func open(_ lack: String?) {
+      line.input.open(isActive: true, isDebouncedByKernel: false, lack: lack, at: line.time)
+      line.collect()
+      line.pass(1000)
+    }
+    open("no-interrupt")
+    #expect(line.newest() == .good(.bool(true)))
+    #expect(line.faults == [nil])
+    #expect(line.events == [LineDetail(state: .failed, reason: "no-interrupt")])
+    #expect(line.input.statistics.fault == "no-interrupt")
+    open(nil)
+    #expect(line.states == [.failed, .recovered])
+    #expect(line.input.statistics.fault == nil)
+    open(nil)
+    #expect(line.states.count == 2)
   }
 
   @Test("An edge that came between the request and the first reading is no lost edge")

@@ -32,6 +32,20 @@ struct LineTests {
         == LineDefinition(name: "one", address: .name("DIN"), points: contact))
   }
 
+  @Test("A contact that people pass a gate by needs its edges; others can be sampled")
+  func gates() throws {
+    let text = """
+      lines:
+        enter: { line: { chip: soc, offset: 1 } }
+        leave: { line: { chip: soc, offset: 2 }, count: rising }
+        fan: { line: { chip: soc, offset: 3 } }
+      areas: { portal: { gates: [ { in: enter, out: leave } ] } }
+
+      """
+    let lines = try Fixtures.load(text: minimal + text).lines
+    #expect(lines.map(\.needsEdges) == [true, false, false])
+  }
+
   @Test("A board says what its input circuits do; a line may say otherwise")
   func boardDefaults() throws {
     #expect(
