@@ -9,7 +9,7 @@ extension LineInput {
     tell(
       LineDetail(
         state: total == nil ? .countBegan : .countResumed, reason: total == nil ? nil : reason,
-        total: total ?? 0),
+        count: total ?? 0),
       isUnclean ? .warning : .info, at: start)
   }
 
@@ -88,7 +88,7 @@ extension LineInput {
     guard let summary = losses.take(at: now.monotonic, isEnd: isEnd) else { return }
     tell(
       LineDetail(
-        state: .countSuspect, reason: summary.reason.rawValue, total: statistics.total,
+        state: .countSuspect, reason: summary.reason.rawValue, count: statistics.total,
         lost: summary.lost), .warning, at: now)
   }
 

@@ -91,12 +91,12 @@ struct LineInput: Sendable {
     state = .well
     outputs.append(.fault(nil))
     if hadFault {
-      tell(LineDetail(state: .recovered, total: statistics.total), .info, at: time)
+      tell(LineDetail(state: .recovered, count: statistics.total), .info, at: time)
     }
     transition(change)
     sample(at: time)
     guard let lack else { return }
-    tell(LineDetail(state: .failed, reason: lack, total: statistics.total), .warning, at: time)
+    tell(LineDetail(state: .failed, reason: lack, count: statistics.total), .warning, at: time)
   }
 
   /// The line can't be requested or read.
@@ -118,7 +118,7 @@ struct LineInput: Sendable {
     }
     // Who holds it now, or what the machine has now, is told though its samples stay the same.
     if isNews {
-      tell(LineDetail(state: .failed, reason: words, total: statistics.total), .warning, at: time)
+      tell(LineDetail(state: .failed, reason: words, count: statistics.total), .warning, at: time)
     }
     if isOtherReason { sample(at: time) }
   }
