@@ -11,7 +11,7 @@ extension LineInput {
       LineDetail(
         state: total == nil ? .countBegan : .countResumed,
         reason: total == nil && !isDamaged ? nil : reason,
-        total: total ?? 0),
+        count: total ?? 0),
       isUnclean || isDamaged ? .warning : .info, at: start)
   }
 
@@ -90,7 +90,7 @@ extension LineInput {
     guard let summary = losses.take(at: now.monotonic, isEnd: isEnd) else { return }
     tell(
       LineDetail(
-        state: .countSuspect, reason: summary.reason.rawValue, total: statistics.total,
+        state: .countSuspect, reason: summary.reason.rawValue, count: statistics.total,
         lost: summary.lost), .warning, at: now)
   }
 

@@ -169,6 +169,27 @@ struct LineTests {
     #expect(problems(lines: one, areas: "{ a: { points: [ d.p ], every: 1d } }").isEmpty)
   }
 
+  @Test("Beams of one gate settle alike: else the second would be told before the first")
+  func beams() throws {
+    func problems(_ inner: String, gate: String = "beams: [ outer, inner ]") -> [String] {
+      Fixtures.lines { () throws(ConfigurationProblems) in
+        try Fixtures.load(
+          text: minimal + """
+            lines: { outer: { line: DI1, debounce: 50ms }, inner: { line: DI2\(inner) } }
+            areas: { a: { gates: [ { \(gate) } ] } }
+            """)
+      }
+    }
+    #expect(problems(", debounce: 50ms").isEmpty)
+    #expect(problems("", gate: "in: outer, out: inner").isEmpty)
+    #expect(
+      problems(", debounce: 20ms") == [
+        "FILE:4:26: areas.a.gates[1].beams: outer has a debounce of 50ms and inner of 20ms: the "
+          + "directions would be mistaken; the same debounce of both is expected"
+      ])
+    #expect(problems("").count == 1)
+  }
+
   @Test("A quota is what an operator may set, and no more")
   func quota() throws {
     func problems(_ quota: Int64) -> [String] {
@@ -202,6 +223,20 @@ struct LineTests {
           """)
     }
     #expect(lines.map { $0.prefix { $0 != " " } } == ["FILE:1:57:", "FILE:5:22:", "FILE:6:63:"])
+  }
+
+  @Test("Where a board's section is wrong as a whole, nobody who names a part of it is blamed")
+  func refusedBoardSections() {
+    let lines = Fixtures.lines { () throws(ConfigurationProblems) in
+      try Fixtures.load(
+        text: """
+          gateway: { id: gw-1, mine: 0520, region: 520201, board: unlisted }
+          uplinks: { province: { url: mqtt://broker.example } }
+          buses: { b: { rtu: { port: COM1, baud: 9600 } } }
+          lines: { one: { line: DI1 }, two: { line: DI2 } }
+          """)
+    }
+    #expect(lines.count == 2 && lines.allSatisfy { $0.contains("unlisted.yaml:") }, "\(lines)")
   }
 
   @Test("Two lines are one as far as words tell")
