@@ -120,6 +120,7 @@ struct InputChannel {
     self.fault = fault
     input.fail(fault.reason, text: fault.text, at: now)
     input.statistics.consumer = fault.consumer
+    input.statistics.place = fault.place
   }
 
   /// What is known of it, for others.

@@ -10,6 +10,8 @@ struct LineFault: Error, Sendable, Hashable {
   var text: String
   /// Who else holds it, where that is the reason.
   var consumer: String?
+  /// Where it was found, if it was.
+  var place: String?
 
   init(_ reason: BadReason, _ text: String, consumer: String? = nil) {
     self.reason = reason

@@ -14,6 +14,10 @@ struct OpenLine {
   /// What a level line without interrupt lacks.
   static let noInterruptWords = "no-interrupt: changes between samples are not seen"
 
+  /// What others lack.
+  private static let uselessWords =
+    "no interrupt, so its changes can't be seen or counted; use another input"
+
   /// Asks the kernel for a line.
   typealias Taking = (GPIOLine.Request) throws(SystemError) -> GPIOLine
 
@@ -55,7 +59,9 @@ struct OpenLine {
       throw Self.fault(error, at: place, bias: definition.bias)
     }
     guard definition.purpose == .level, !definition.needsEdges else {
-      throw LineFault(.lineMissing, "\(place.description): \(Self.noInterruptWords)")
+      var fault = LineFault(.lineMissing, "\(place.description): \(Self.uselessWords)")
+      fault.place = place.description
+      throw fault
     }
     self.init(line: line, place: place, isDebounced: false)
   }
@@ -71,6 +77,7 @@ struct OpenLine {
     _ error: SystemError, at place: LinePlace, bias: LineBias = .asIs
   ) -> LineFault {
     var fault = LineFault(error)
+    fault.place = place.description
     if error.code == EBUSY {
       // It may be held only since it was found.
       let consumer = (try? GPIOChip(path: place.path).line(place.offset).consumer) ?? ""

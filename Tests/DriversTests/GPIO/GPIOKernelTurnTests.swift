@@ -75,7 +75,7 @@ extension GPIOKernel {
       let statistics = inputs.takeStatistics().first { $0.name == "door" }?.statistics
       #expect(statistics?.fault == OpenLine.noInterruptWords)
       #expect(sink.outcomes(of: "gate") == [.bad(.lineMissing)])
-      #expect(sink.details(of: "gate").first?.reason?.contains("no-interrupt") == true)
+      #expect(sink.details(of: "gate").first?.reason?.contains("use another input") == true)
       inputs.end()
     }
 

@@ -65,6 +65,18 @@ struct InputChannelTests {
     #expect(channel.statistics.fault == "line-missing: no chip")
   }
 
+  @Test("The place of a line that fails is that of its fault, not that of before")
+  func place() {
+    var channel = channel(every: 1000)
+    channel.input.statistics.place = "gpiochip0 (old) line 4"
+    channel.fail(LineFault(.lineMissing, "no chip"), at: clock.now())
+    #expect(channel.statistics.place == nil)
+    var fault = LineFault(.lineBusy, "held")
+    fault.place = "gpiochip1 (new) line 4"
+    channel.fail(fault, at: clock.now())
+    #expect(channel.statistics.place == "gpiochip1 (new) line 4")
+  }
+
   @Test("A line that is well is looked at each 5 s if its period is longer")
   func looks() {
     var often = channel(every: 5_000)
