@@ -30,6 +30,8 @@ final class HeadcountPart: Sendable {
 
   private struct State {
     var counters: [Counter] = []
+    /// The newest samples of areas that had gates and ended, for when they have gates again.
+    var balances: [String: Sample] = [:]
     /// The configured lines, and what is known of them.
     var configuredLines: Set<String> = []
     var lines: [String: LineState] = [:]
@@ -63,9 +65,11 @@ final class HeadcountPart: Sendable {
       var last = restored
       var previous: [String: Sample] = [:]
       for counter in old where !areas.contains(counter.area) {
-        previous[counter.area.name] = counter.end()
+        let newest = counter.end()
+        previous[counter.area.name] = newest
+        if !counter.area.gates.isEmpty, let newest { state.balances[counter.area.name] = newest }
       }
-      last.merge(previous) { $1 }
+      last.merge(state.balances) { $1 }
       state.counters = areas.map { area in
         if let same = old.first(where: { $0.area == area }) {
           same.intake.use(definitions: definitions)
