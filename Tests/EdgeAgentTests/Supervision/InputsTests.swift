@@ -79,14 +79,20 @@ struct InputsTests {
     #expect(ring.take(atMost: 0).events.count == 2)
   }
 
-  @Test("Three bad samples in a row are a fault, a reading out of range is none")
+  @Test("A bad sample is a fault, the third where more may come, a reading out of range is none")
   func badSamples() throws {
     let intake = intake()
-    intake.accept(sample("fan", .bad(.signalLost)))
-    intake.accept(sample("fan", .bad(.signalLost)))
-    #expect(try part("fan").fault == "starting")
-    intake.accept(sample("fan", .bad(.signalLost)))
-    #expect(try part("fan").fault == "value: signal-lost")
+    for reason in [BadReason.signalLost, .outOfBand, .chattering] {
+      intake.accept(sample("fan", .bad(reason)))
+      #expect(try part("fan").fault == "value: \(reason)")
+      intake.accept(sample("fan", .good(.bool(true))))
+      #expect(try part("fan").fault == nil)
+    }
+    intake.accept(sample("fan", .bad(.notRead)))
+    intake.accept(sample("fan", .bad(.notRead)))
+    #expect(try part("fan").fault == nil)
+    intake.accept(sample("fan", .bad(.notRead)))
+    #expect(try part("fan").fault == "value: not-read")
     intake.accept(sample("fan", .bad(.outOfRange, raw: .float64(17))))
     #expect(try part("fan").fault == nil)
     for _ in 0..<5 { intake.accept(sample("fan", .bad(.outOfRange, raw: .float64(17)))) }
