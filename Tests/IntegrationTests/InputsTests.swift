@@ -122,7 +122,15 @@ struct InputsTests {
     #expect(try set("heading-102", "5") == 64)
     #expect(try set("heading-103", "5") == 64)
     #expect(try set("heading-101", "1000001") == 64)
-    #expect(try ask(rig, "headcount", "show", "nowhere").status == 64)
+    #expect(try set("heading-101", "3.5") == 64)
+    let negative = try ChildProcess.run(
+      Programs.agent, ["headcount", "set", "heading-101", "-3"] + order)
+    #expect(negative.status == 64)
+    #expect(negative.errors.contains("count: 0…1000000 is expected, not -3"), "\(negative)")
+    let nowhere = try ask(rig, "headcount", "show", "nowhere")
+    #expect(nowhere.status == 64)
+    #expect(nowhere.errors.contains("it has heading-101, heading-102"), "\(nowhere)")
+    #expect(!nowhere.errors.contains("Usage"), "\(nowhere)")
 
     let path = rig.path + "/agent.yaml"
     let changed = text(of: path).replacingOccurrences(of: "quota: 9", with: "quota: 12")

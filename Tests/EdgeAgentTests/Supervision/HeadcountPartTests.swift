@@ -196,5 +196,42 @@ struct HeadcountPartTests {
     #expect(ring.take(atMost: 0).events.isEmpty)
   }
 
+  @Test("Each refusal names its own cause and what is expected")
+  func refusalWords() throws {
+    func words(_ body: () throws -> JSONFields) -> String? {
+      do {
+        _ = try body()
+        return nil
+      } catch {
+        return (error as? ControlRefusal)?.text
+      }
+    }
+    let order = { (count: String) in
+      #"{"v":1,"command":"headcount-set","area":"heading","count":\#(count),"#
+        + #""operator":"w","reason":"r"}"#
+    }
+    for count in ["-3", "3.5", "1000001", #""many""#] {
+      let text = words {
+        let request = try ControlRequest(order(count).utf8)
+        return try JSONFields(JSONParser.parse(HeadcountDesk.answer(request, part)))
+      }
+      let said = count.filter { $0 != "\"" }
+      #expect(text == "count: 0…1000000 is expected, not \(said)")
+    }
+    let unknown = "the agent has no area other; it has heading; "
+    #expect(words { try set("other") }?.hasPrefix(unknown) == true)
+    #expect(
+      words { try ask("headcount") { $0.member("area", "other") } }?.hasPrefix(unknown) == true)
+    #expect(words { try set(by: "") } == "operator: it is empty")
+    #expect(words { try set(by: " ") } == "operator: there is nothing in it but blanks")
+    #expect(words { try set(by: "w\u{FFFD}") } == "operator: it is not UTF-8")
+    #expect(
+      words { try set(for: "a\nb") } == "reason: it has a line's end or a control character in it")
+    #expect(
+      words { try set(for: String(repeating: "x", count: 513)) }
+        == "reason: it has 513 bytes; 512 at most are taken")
+    #expect(balance() == 0)
+  }
+
   private func set(count: Int64) throws -> JSONFields { try set("heading", count) }
 }
