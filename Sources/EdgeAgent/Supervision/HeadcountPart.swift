@@ -30,7 +30,7 @@ final class HeadcountPart: Sendable {
 
   private struct State {
     var counters: [Counter] = []
-    /// The newest samples of areas that had gates and ended, for when they have gates again.
+    /// The newest samples with a balance of areas that ended, for when they have gates again.
     var balances: [String: Sample] = [:]
     /// The configured lines, and what is known of them.
     var configuredLines: Set<String> = []
@@ -67,7 +67,10 @@ final class HeadcountPart: Sendable {
       for counter in old where !areas.contains(counter.area) {
         let newest = counter.end()
         previous[counter.area.name] = newest
-        if !counter.area.gates.isEmpty, let newest { state.balances[counter.area.name] = newest }
+        // It may still be that of the one before, without gates.
+        if let newest, newest.device.points.contains(AreaPoint.balance) {
+          state.balances[counter.area.name] = newest
+        }
       }
       last.merge(state.balances) { $1 }
       state.counters = areas.map { area in
