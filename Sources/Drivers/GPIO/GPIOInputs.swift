@@ -12,7 +12,7 @@ public final class GPIOInputs: Sendable {
   ///   - totals: What counts are known to have been, by line.
   ///   - totalReason: How they ended, for the events that tell that they go on.
   public convenience init(
-    _ lines: [LineDefinition], totals: [String: UInt64], totalReason: String?,
+    _ lines: [LineDefinition], totals: [String: KnownTotal], totalReason: String?,
     sink: any LineSink, clock: any TimeSource, heartbeat: Heartbeat
   ) throws(SystemError) {
     try self.init(
@@ -22,7 +22,7 @@ public final class GPIOInputs: Sendable {
 
   /// With a kernel's queue of `queueSize` edges a line.
   init(
-    _ lines: [LineDefinition], totals: [String: UInt64], totalReason: String?,
+    _ lines: [LineDefinition], totals: [String: KnownTotal], totalReason: String?,
     sink: any LineSink, clock: any TimeSource, heartbeat: Heartbeat, queueSize: UInt32
   ) throws(SystemError) {
     let inbox = try InputInbox(lines)
@@ -40,7 +40,7 @@ public final class GPIOInputs: Sendable {
   /// Watches those lines from now on. Those whose definition is the same go on undisturbed; of a
   /// count whose definition changed, the total goes on. Safe to call at any time; never blocks.
   /// - Parameter totals: What counts of lines that were not watched before are known to have been.
-  public func use(_ lines: [LineDefinition], totals: [String: UInt64] = [:]) {
+  public func use(_ lines: [LineDefinition], totals: [String: KnownTotal] = [:]) {
     inbox.use(lines, totals: totals)
   }
 

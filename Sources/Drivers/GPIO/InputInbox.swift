@@ -7,7 +7,7 @@ final class InputInbox: Sendable {
     /// What to watch, until the thread has taken it.
     var lines: [LineDefinition]?
     /// Of lines that were not watched before.
-    var totals: [String: UInt64] = [:]
+    var totals: [String: KnownTotal] = [:]
     var isCancelled = false
     var hasEnded = false
     var statistics: [String: LineStatistics] = [:]
@@ -15,7 +15,7 @@ final class InputInbox: Sendable {
 
   private struct Orders {
     var lines: [LineDefinition]?
-    var totals: [String: UInt64]
+    var totals: [String: KnownTotal]
     var isCancelled: Bool
   }
 
@@ -38,7 +38,7 @@ final class InputInbox: Sendable {
     try epoll.add(bell.descriptor, as: 0)
   }
 
-  func use(_ lines: [LineDefinition], totals: [String: UInt64]) {
+  func use(_ lines: [LineDefinition], totals: [String: KnownTotal]) {
     state.withLock { state in
       state.lines = lines
       state.totals.merge(totals) { first, _ in first }

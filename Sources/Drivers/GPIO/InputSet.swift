@@ -14,6 +14,8 @@ final class InputSet {
   private static let lateReadings = 4
   /// How a count ended that another definition of its line goes on with.
   private static let reload = "reload"
+  /// The same where its end can't be read any more.
+  private static let damaged = "damaged"
 
   private typealias Edge = (channel: Int, edge: LineEdge)
 
@@ -24,7 +26,7 @@ final class InputSet {
   private var channels: [InputChannel] = []
   private var indices: [UInt64: Int] = [:]
   private var lastKey: UInt64 = 0
-  private var totals: [String: (total: UInt64, reason: String?)]
+  private var totals: [String: (total: KnownTotal, reason: String?)]
   private var eventClock = EventClock()
   private var outputs: [LineOutput] = []
   /// Lines whose queue was found full, and that could not be read, since edges were last handed on.
@@ -32,11 +34,11 @@ final class InputSet {
   private var broken: [(channel: Int, fault: LineFault)] = []
 
   init(
-    _ epoll: Epoll, totals: [String: UInt64], totalReason: String?, sink: any LineSink,
+    _ epoll: Epoll, totals: [String: KnownTotal], totalReason: String?, sink: any LineSink,
     clock: any TimeSource, queueSize: UInt32
   ) {
     self.epoll = epoll
-    self.totals = totals.mapValues { ($0, totalReason) }
+    self.totals = totals.mapValues { ($0, $0.isDamaged ? Self.damaged : totalReason) }
     self.sink = sink
     self.clock = clock
     self.queueSize = queueSize
@@ -56,7 +58,7 @@ final class InputSet {
 
   /// Watches those lines from now on; those whose definition is the same go on.
   /// - Parameter known: What counts of lines that were not watched before are known to have been.
-  func use(_ lines: [LineDefinition], totals known: [String: UInt64] = [:]) {
+  func use(_ lines: [LineDefinition], totals known: [String: KnownTotal] = [:]) {
     takeRemainingEdges()
     let wanted = Set(lines)
     let now = clock.now()
@@ -64,7 +66,9 @@ final class InputSet {
       end(index, at: now)
     }
     // What was counted here is newer than what anybody else knows.
-    totals.merge(known.mapValues { ($0, Self.reload) }) { own, _ in own }
+    totals.merge(known.mapValues { ($0, $0.isDamaged ? Self.damaged : Self.reload) }) { own, _ in
+      own
+    }
     var kept: [LineDefinition: InputChannel] = [:]
     for channel in channels where wanted.contains(channel.definition) {
       kept[channel.definition] = channel
@@ -75,7 +79,7 @@ final class InputSet {
       if let channel = kept[line] { return channel }
       lastKey += 1
       let known = totals[line.name]
-      let input = LineInput(line, total: known?.total, totalReason: known?.reason, at: now)
+      let input = LineInput(line, total: known?.total.total, totalReason: known?.reason, at: now)
       return InputChannel(line, key: lastKey, input: input, at: now.monotonic)
     }
     indices = [:]
@@ -293,7 +297,7 @@ final class InputSet {
       tell(missed, of: index, at: now)
     }
     if let total = channels[index].input.statistics.total {
-      totals[channels[index].definition.name] = (total, Self.reload)
+      totals[channels[index].definition.name] = (KnownTotal(total), Self.reload)
     }
   }
 

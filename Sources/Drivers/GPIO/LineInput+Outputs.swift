@@ -5,12 +5,14 @@ extension LineInput {
   /// A count begins, or goes on at what is known from before.
   mutating func beginCount(at total: UInt64?, reason: String?, at start: Timestamp) {
     statistics.total = total ?? 0
+    let isDamaged = reason == "damaged"
     let isUnclean = total != nil && reason == "unclean-stop"
     tell(
       LineDetail(
-        state: total == nil ? .countBegan : .countResumed, reason: total == nil ? nil : reason,
+        state: total == nil ? .countBegan : .countResumed,
+        reason: total == nil && !isDamaged ? nil : reason,
         count: total ?? 0),
-      isUnclean ? .warning : .info, at: start)
+      isUnclean || isDamaged ? .warning : .info, at: start)
   }
 
   /// The line has the change's level, debounced.

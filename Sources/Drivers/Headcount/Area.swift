@@ -34,8 +34,12 @@ struct Area: Sendable {
   /// The second that changes are reported in, and how many were.
   private var burst: (start: Int64, changes: Int) = (.min / 2, 0)
 
-  /// - Parameter restored: the newest sample that is known from before.
-  init(_ definition: AreaDefinition, restored: Sample?, at start: Timestamp) {
+  /// - Parameters:
+  ///   - restored: The newest sample that is known from before.
+  ///   - isDamaged: Whether there may have been a newer one that can't be read any more.
+  init(
+    _ definition: AreaDefinition, restored: Sample?, isDamaged: Bool = false, at start: Timestamp
+  ) {
     self.definition = definition
     schema = DeviceSchema(name: definition.name, points: definition.points.map(\.name))
     sources = CountSources(definition, at: start.monotonic)
@@ -47,7 +51,9 @@ struct Area: Sendable {
     let known = restored.flatMap { Self.number(AreaPoint.balance, in: $0) }
     balance = max(0, known ?? 0)
     tell(
-      HeadcountDetail(state: known == nil ? .began : .resumed, count: balance), .info, at: start)
+      HeadcountDetail(
+        state: known == nil ? .began : .resumed, count: balance,
+        reason: isDamaged ? "damaged" : nil), isDamaged ? .warning : .info, at: start)
   }
 
   /// A point's value, trusted or not.

@@ -27,14 +27,20 @@ public final class Headcount: Sendable {
   private let areasOfDevice: [String: [Int]]
 
   /// Begins to count.
-  /// - Parameter restored: the newest sample of each area that the journal has, by its name.
+  /// - Parameters:
+  ///   - restored: The newest sample of each area that is known from before, by its name.
+  ///   - damaged: Areas of which there may have been a newer one that can't be read any more.
   public init(
-    _ areas: [AreaDefinition], restored: [String: Sample], sink: any SampleSink,
-    clock: any TimeSource
+    _ areas: [AreaDefinition], restored: [String: Sample], damaged: Set<String> = [],
+    sink: any SampleSink, clock: any TimeSource
   ) {
     let start = clock.now()
     state = Monitor(
-      State(areas: areas.map { Area($0, restored: restored[$0.name], at: start) }))
+      State(
+        areas: areas.map { area in
+          Area(
+            area, restored: restored[area.name], isDamaged: damaged.contains(area.name), at: start)
+        }))
     (self.sink, self.clock) = (sink, clock)
     areasOfLine = Self.index(areas) { Set($0.gates.flatMap(\.sensors.lines)) }
     areasOfDevice = Self.index(areas) { Set($0.reported.map(\.device)) }

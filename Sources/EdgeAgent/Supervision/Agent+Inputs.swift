@@ -12,19 +12,22 @@ extension Agent {
   func beginInputs(lines beginningLines: Set<String>, areas beginningAreas: Set<String>) {
     let digest = JournalChange(configuration).definitionsDigest
     let counts = configuration.lines.filter(\.isCount).map(\.name)
-    let newest = writer.journal.newestSamples(
-      of: beginningLines.intersection(counts).union(beginningAreas))
+    let beginning = beginningLines.intersection(counts)
+    let newest = writer.journal.newestSamples(of: beginning.union(beginningAreas))
     headcount.use(
       configuration.areas, lines: Set(configuration.lines.map(\.name)), restored: newest,
       definitions: digest)
     let headcount = configuration.areas.isEmpty ? nil : headcount
     for bus in buses { bus.intake.use(definitions: digest, headcount: headcount) }
-    let totals = newest.compactMapValues(CountTotal.total)
+    var totals = newest.samples.compactMapValues(CountTotal.total).mapValues { KnownTotal($0) }
+    for line in beginning.intersection(newest.damaged) {
+      totals[line] = KnownTotal(totals[line]?.total, isDamaged: true)
+    }
     use(configuration.lines, totals: totals, definitions: digest)
   }
 
   private func use(
-    _ definitions: [LineDefinition], totals: [String: UInt64], definitions digest: UInt32
+    _ definitions: [LineDefinition], totals: [String: KnownTotal], definitions digest: UInt32
   ) {
     if definitions.isEmpty {
       guard let ending = lines else { return }

@@ -1,3 +1,4 @@
+internal import Buffering
 internal import Drivers
 internal import LinuxSystem
 internal import Telemetry
@@ -53,9 +54,9 @@ final class HeadcountPart: Sendable {
   /// - Parameters:
   ///   - lines: All lines that are configured. What is known of others is forgotten: one that is
   ///     configured again later is read anew.
-  ///   - restored: The newest sample of areas that begin, as far as the journal has one.
+  ///   - restored: What the journal has of areas that begin.
   func use(
-    _ areas: [AreaDefinition], lines: Set<String>, restored: [String: Sample], definitions: UInt32
+    _ areas: [AreaDefinition], lines: Set<String>, restored: NewestSamples, definitions: UInt32
   ) {
     // All at once: nobody who passes meanwhile is counted by none, or by two.
     state.withLock { state in
@@ -72,7 +73,8 @@ final class HeadcountPart: Sendable {
           state.balances[counter.area.name] = newest
         }
       }
-      last.merge(state.balances) { $1 }
+      last.samples.merge(state.balances) { $1 }
+      last.damaged.subtract(state.balances.keys)
       state.counters = areas.map { area in
         if let same = old.first(where: { $0.area == area }) {
           same.intake.use(definitions: definitions)
@@ -80,7 +82,8 @@ final class HeadcountPart: Sendable {
         }
         let intake = AreaIntake(
           board: board, definitions: definitions, after: previous[area.name])
-        let headcount = Headcount([area], restored: last, sink: intake, clock: clock)
+        let headcount = Headcount(
+          [area], restored: last.samples, damaged: last.damaged, sink: intake, clock: clock)
         tell(headcount, state.lines, of: area)
         return Counter(area: area, headcount: headcount, intake: intake)
       }

@@ -9,7 +9,7 @@ final class LinesPart: Sendable {
 
   private struct State {
     var lines: [LineDefinition]
-    var totals: [String: UInt64]
+    var totals: [String: KnownTotal]
     var totalReason: String?
     var inputs: GPIOInputs?
     var isCancelled = false
@@ -28,7 +28,8 @@ final class LinesPart: Sendable {
   ///   - totals: What counts are known to have been, by line.
   ///   - totalReason: How they ended.
   init(
-    _ lines: [LineDefinition], totals: [String: UInt64], totalReason: String?, intake: LineIntake,
+    _ lines: [LineDefinition], totals: [String: KnownTotal], totalReason: String?,
+    intake: LineIntake,
     board: HealthBoard, clock: any TimeSource
   ) {
     self.intake = intake
@@ -66,7 +67,7 @@ final class LinesPart: Sendable {
 
   /// Goes over to other lines: those that are the same go on.
   /// - Parameter totals: What counts of lines that begin are known to have been.
-  func use(_ lines: [LineDefinition], totals: [String: UInt64], definitions: UInt32) {
+  func use(_ lines: [LineDefinition], totals: [String: KnownTotal], definitions: UInt32) {
     intake.use(lines, definitions: definitions)
     let inputs: GPIOInputs? = state.withLock { state in
       guard state.lines != lines else { return nil }

@@ -37,16 +37,16 @@ struct AreaReloadTests {
     let part = try part()
     defer { part.end() }
     let with = area(every: 1000)
-    part.use([with], lines: ["in"], restored: [:], definitions: 1)
+    part.use([with], lines: ["in"], restored: NewestSamples(), definitions: 1)
     _ = try part.set(area: "heading", to: 5, operator: "w", reason: "r")
     for (number, between) in [[area(every: 1000, hasGates: false)], []].enumerated() {
-      part.use(between, lines: ["in"], restored: [:], definitions: 2)
+      part.use(between, lines: ["in"], restored: NewestSamples(), definitions: 2)
       // A sample without a balance.
       part.take(
         Sample(
           device: DeviceSchema(name: "p", points: ["n"]), time: clock.now(),
           outcomes: [PointOutcome(point: 0, outcome: .good(.uint(1)))]))
-      part.use([with], lines: ["in"], restored: [:], definitions: 1)
+      part.use([with], lines: ["in"], restored: NewestSamples(), definitions: 1)
       #expect(part.states.map(\.balance) == [5], "\(number)")
     }
   }
@@ -55,18 +55,18 @@ struct AreaReloadTests {
   func reload() throws {
     let part = try part()
     defer { part.end() }
-    part.use([area(every: 1000)], lines: ["in"], restored: [:], definitions: 1)
+    part.use([area(every: 1000)], lines: ["in"], restored: NewestSamples(), definitions: 1)
     part.line("in", changedTo: nil, at: clock.now())
     for isActive in [false, true, false] {
       part.accept(LineTransition(line: "in", isActive: isActive, time: clock.now()))
     }
     #expect(part.states.map(\.count) == [.good(.int(1))])
-    part.use([area(every: 2000)], lines: ["in"], restored: [:], definitions: 2)
+    part.use([area(every: 2000)], lines: ["in"], restored: NewestSamples(), definitions: 2)
     #expect(part.states.map(\.count) == [.good(.int(1))])
     part.accept(LineTransition(line: "in", isActive: true, time: clock.now()))
     #expect(part.states.map(\.count) == [.good(.int(2))])
     part.line("in", changedTo: .lineMissing, at: clock.now())
-    part.use([area(every: 1000)], lines: ["in"], restored: [:], definitions: 3)
+    part.use([area(every: 1000)], lines: ["in"], restored: NewestSamples(), definitions: 3)
     #expect(part.states.map(\.count) == [.bad(.lineMissing, raw: .int(2))])
   }
 }
