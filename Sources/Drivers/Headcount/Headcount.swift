@@ -27,14 +27,23 @@ public final class Headcount: Sendable {
   private let areasOfDevice: [String: [Int]]
 
   /// Begins to count.
-  /// - Parameter restored: the newest sample of each area that the journal has, by its name.
+  /// - Parameters:
+  ///   - restored: the newest sample of each area that the journal has, by its name.
+  ///   - reason: how the time before ended, for the events that tell that a balance goes on.
+  ///   - doubt: why the journal may have lost an area's samples. Of an area without one, what the
+  ///     gates say is not known then until it is set; with `nil` it is a new area with nobody in it.
   public init(
-    _ areas: [AreaDefinition], restored: [String: Sample], sink: any SampleSink,
-    clock: any TimeSource
+    _ areas: [AreaDefinition], restored: [String: Sample], reason: String? = nil,
+    doubt: String? = nil, sink: any SampleSink, clock: any TimeSource
   ) {
     let start = clock.now()
     state = Monitor(
-      State(areas: areas.map { Area($0, restored: restored[$0.name], at: start) }))
+      State(
+        areas: areas.map { area in
+          let sample = restored[area.name]
+          return Area(
+            area, restored: sample, reason: sample == nil ? doubt : reason, at: start)
+        }))
     (self.sink, self.clock) = (sink, clock)
     areasOfLine = Self.index(areas) { Set($0.gates.flatMap(\.sensors.lines)) }
     areasOfDevice = Self.index(areas) { Set($0.reported.map(\.device)) }
@@ -59,6 +68,13 @@ public final class Headcount: Sendable {
   /// A line can't be read, or can again.
   public func line(_ name: String, changedTo fault: BadReason?, at time: Timestamp) {
     change(areasOfLine[name] ?? []) { $0.line(name, changedTo: fault, at: time) }
+  }
+
+  /// Nobody reads the lines, or somebody does again.
+  public func lines(areStuck: Bool, at time: Timestamp) {
+    change(Set(areasOfLine.values.flatMap(\.self)).sorted()) {
+      $0.lines(areStuck: areStuck, at: time)
+    }
   }
 
   /// Edges of a line may be missing.

@@ -32,6 +32,7 @@ final class HeadcountPart: Sendable {
     var counters: [Counter] = []
     /// What is known of lines.
     var lines: [String: LineState] = [:]
+    var areLinesStuck = false
     var ticking: Task<Void, Never>?
     var isEnded = false
   }
@@ -47,8 +48,14 @@ final class HeadcountPart: Sendable {
 
   /// Goes over to these areas: those whose definition is the same go on undisturbed, of the others
   /// the balance goes on.
-  /// - Parameter restored: the newest sample of areas that begin, as far as the journal has one.
-  func use(_ areas: [AreaDefinition], restored: [String: Sample], definitions: UInt32) {
+  /// - Parameters:
+  ///   - restored: The newest sample of areas that begin, as far as the journal has one.
+  ///   - reason: How the time before ended for those.
+  ///   - doubt: Why the journal may have lost what it knew of the others.
+  func use(
+    _ areas: [AreaDefinition], restored: [String: Sample], reason: String? = nil,
+    doubt: String? = nil, definitions: UInt32
+  ) {
     // All at once: nobody who passes meanwhile is counted by none, or by two.
     state.withLock { state in
       let old = state.counters
@@ -65,8 +72,12 @@ final class HeadcountPart: Sendable {
         }
         let intake = AreaIntake(
           board: board, definitions: definitions, after: previous[area.name])
-        let headcount = Headcount([area], restored: last, sink: intake, clock: clock)
+        let headcount = Headcount(
+          [area], restored: last,
+          reason: previous[area.name] == nil ? reason : PastEnding.reload, doubt: doubt,
+          sink: intake, clock: clock)
         tell(headcount, state.lines, of: area)
+        if state.areLinesStuck { headcount.lines(areStuck: true, at: clock.now()) }
         return Counter(area: area, headcount: headcount, intake: intake)
       }
       state.ticking?.cancel()
@@ -84,6 +95,16 @@ final class HeadcountPart: Sendable {
       headcount.line(name, changedTo: line.fault, at: now)
       if let isActive = line.isActive {
         headcount.accept(LineTransition(line: name, isActive: isActive, time: now))
+      }
+    }
+  }
+
+  /// The lines' loop is stuck, or turns again.
+  func lines(areStuck: Bool) {
+    state.withLock { state in
+      state.areLinesStuck = areStuck
+      for counter in state.counters {
+        counter.headcount.lines(areStuck: areStuck, at: clock.now())
       }
     }
   }
@@ -233,7 +254,8 @@ private final class AreaIntake: SampleSink {
     state.withLock { state in
       guard !state.isEnded else { return }
       for area in areas {
-        let words = state.lacksSource ? area.faults.map { "\($0.source): \($0.reason)" } : []
+        let lost = area.faults.filter { state.lacksSource || $0.source == AreaPoint.balance }
+        let words = lost.map { "\($0.source): \($0.reason)" }
         board.input(
           .area, area.name, changedTo: words.isEmpty ? nil : words.joined(separator: ", "))
       }

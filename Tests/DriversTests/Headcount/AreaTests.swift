@@ -19,7 +19,7 @@ struct AreaTests {
 
     init(
       gates: [GateDefinition] = [turnstile], reported: [String] = [], quota: Int64? = nil,
-      restored: Sample? = nil
+      restored: Sample? = nil, reason: String? = nil, doubt: String? = nil
     ) {
       let names = AreaPoint.names(
         gates: gates, hasReported: !reported.isEmpty, hasQuota: quota != nil)
@@ -29,7 +29,8 @@ struct AreaTests {
           PointReference(device: "positioning", point: $0, everyMilliseconds: 2000)
         }, quota: quota, points: names.map { PointDescription(name: $0, type: "int64") })
       headcount = Headcount(
-        [area], restored: restored.map { ["heading": $0] } ?? [:], sink: ledger, clock: clock)
+        [area], restored: restored.map { ["heading": $0] } ?? [:], reason: reason, doubt: doubt,
+        sink: ledger, clock: clock)
     }
 
     /// The lines can be read, and are not active.

@@ -99,6 +99,33 @@ struct HeadcountPartTests {
     #expect(zip(times, times.dropFirst()).allSatisfy(<))
   }
 
+  @Test("Areas whose balance nobody knows, and those whose lines are stuck, say so in health")
+  func unknown() throws {
+    pass("gate-in")
+    part.lines(areStuck: true)
+    #expect(try newest().outcomes.first?.outcome == .bad(.notRead, raw: .int(1)))
+    // A reload meanwhile changes nothing of that.
+    var changed = configuration.areas
+    changed[0].quota = 12
+    part.use(changed, restored: [:], definitions: 8)
+    #expect(part.states.first?.count == .bad(.notRead, raw: .int(1)))
+    part.lines(areStuck: false)
+    #expect(part.states.first?.count == .good(.int(1)))
+    part.end()
+
+    let other = HeadcountPart(board: board, clock: clock)
+    defer { other.end() }
+    other.use(configuration.areas, restored: [:], doubt: "store-failed", definitions: 7)
+    for line in ["gate-in", "gate-out"] { other.line(line, changedTo: nil, at: clock.now()) }
+    try waitUntil("health names it") {
+      board.report().parts.contains { $0.kind == .area && $0.fault == "balance: not-read" }
+    }
+    _ = try other.set(area: "heading", to: 7, operator: "王", reason: "r")
+    try waitUntil("and that it is known again") {
+      board.report().parts.contains { $0.kind == .area && $0.fault == nil }
+    }
+  }
+
   @Test("More changes than are reported at once are in the last sample before the end")
   func end() throws {
     for _ in 0..<30 {
