@@ -293,8 +293,10 @@ public struct HeadcountDetail: Sendable, Hashable {
   public var count: Int64?
   /// The count before, where it was set.
   public var previous: Int64?
-  /// The gate or the source that it is about.
+  /// The gate that it is about.
   public var gate: String?
+  /// The source that is lost: a line, or a device and its point as `device.point`.
+  public var lostSource: String?
   /// Who set it.
   public var `operator`: String?
   /// Why, in the operator's words or as a reason's name.
@@ -303,12 +305,13 @@ public struct HeadcountDetail: Sendable, Hashable {
   /// Makes the details.
   public init(
     state: State, count: Int64? = nil, previous: Int64? = nil, gate: String? = nil,
-    operator: String? = nil, reason: String? = nil
+    lostSource: String? = nil, operator: String? = nil, reason: String? = nil
   ) {
     self.state = state
     self.count = count
     self.previous = previous
     self.gate = gate
+    self.lostSource = lostSource
     self.operator = `operator`
     self.reason = reason
   }

@@ -87,6 +87,7 @@ extension HeadcountDetail {
     if let count { json.member("count", count) }
     if let previous { json.member("previous", previous) }
     if let gate { json.member("gate", gate) }
+    if let lostSource { json.member("lost-source", lostSource) }
     if let `operator` { json.member("operator", `operator`) }
     if let reason { json.member("reason", reason) }
   }

@@ -120,7 +120,7 @@ struct InputsTests {
     try FileManager.default.moveItem(atPath: store, toPath: store + ".away")
     try write("no directory", to: store)
     let agent = try rig.startAgent()
-    func sources() throws -> String { "\(try area(rig, "heading-101")["faults"] ?? "")" }
+    func sources() throws -> String { "\(try area(rig, "heading-101")["lost"] ?? "")" }
     try waitUntil("the balance is not known") { try sources().contains("balance") }
     try FileManager.default.removeItem(atPath: store)
     try FileManager.default.moveItem(atPath: store + ".away", toPath: store)

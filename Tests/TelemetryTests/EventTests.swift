@@ -90,6 +90,14 @@ struct EventTests {
       #"{"state":"set","count":9,"previous":10,"gate":"gate-1","operator":"李明","#
         + #""reason":"counted at the face"}"#
     ),
+    (
+      .headcount(
+        HeadcountDetail(
+          state: .sourceLost, count: 2, lostSource: "positioning.heading", reason: "timeout")),
+      "headcount",
+      #"{"state":"source-lost","count":2,"lost-source":"positioning.heading","#
+        + #""reason":"timeout"}"#
+    ),
     (.headcount(HeadcountDetail(state: .sourceBack)), "headcount", #"{"state":"source-back"}"#),
   ]
 

@@ -99,15 +99,17 @@ struct LineInput: Sendable {
   mutating func fail(_ reason: BadReason, text: String, at time: Timestamp) {
     settleDebounce(at: time)
     leave(at: time)
+    // The reason first, for programs; people read on.
+    let words = "\(reason): \(text)"
     statistics.isActive = nil
-    statistics.fault = text
+    statistics.fault = words
     raw = nil
     debounce = Debounce(milliseconds: 0)
     guard state != .failed(reason) else { return }
     state = .failed(reason)
     if chatter != nil { chatter = ChatterLimit() }
     outputs.append(.fault(reason))
-    tell(LineDetail(state: .failed, reason: text, total: statistics.total), .warning, at: time)
+    tell(LineDetail(state: .failed, reason: words, total: statistics.total), .warning, at: time)
     sample(at: time)
   }
 

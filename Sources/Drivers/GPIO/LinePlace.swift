@@ -83,7 +83,9 @@ private struct GPIOChips {
     var all: [GPIOChip] = []
     for path in Self.paths() {
       do throws(SystemError) {
-        all.append(try GPIOChip(path: path))
+        let chip = try GPIOChip(path: path)
+        // Raspberry Pi OS links /dev/gpiochip4 to gpiochip0: one chip by two paths.
+        if !all.contains(where: { $0.name == chip.name }) { all.append(chip) }
       } catch {
         // One that went just now is no problem, and neither is one that no line is on.
         if error.code == EACCES || error.code == EPERM { refusal = refusal ?? error }

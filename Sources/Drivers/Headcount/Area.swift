@@ -196,15 +196,17 @@ struct Area: Sendable {
   }
 
   private mutating func watch(at time: Timestamp) {
-    let (lost, isBack) = sources.changes(at: time.monotonic)
-    for source in lost {
+    let changes = sources.changes(at: time.monotonic)
+    for source in changes.lost {
       tell(
         HeadcountDetail(
-          state: .sourceLost, count: number, gate: source.source, reason: "\(source.reason)"),
-        .warning, at: time)
+          state: .sourceLost, count: number, lostSource: source.source,
+          reason: "\(source.reason)"), .warning, at: time)
     }
-    if isBack { tell(HeadcountDetail(state: .sourceBack, count: number), .info, at: time) }
-    if isBack || !lost.isEmpty { isChanged = true }
+    if changes.isBack {
+      tell(HeadcountDetail(state: .sourceBack, count: number), .info, at: time)
+    }
+    if changes.isChanged { isChanged = true }
   }
 
   /// Tells what could come often, at most once in a while.

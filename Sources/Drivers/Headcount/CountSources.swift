@@ -29,8 +29,17 @@ struct CountSources: Sendable {
   static let graceMilliseconds: Int64 = 5000
 
   private(set) var all: [Source] = []
-  /// Those whose loss was told.
+  /// The loss of a source is told at most so often, and that all are back once for each: of a point
+  /// that comes and goes with each reading that is an event each 5 s.
+  static let quietMilliseconds: Int64 = 10_000
+
+  /// Those that are lost, and of them those whose loss was told.
+  private var lost: Set<String> = []
   private var told: Set<String> = []
+  /// Whether a loss was told, and not yet that all are back.
+  private var owesBack = false
+  /// When the loss of a source was told last.
+  private var toldLost: [String: Int64] = [:]
   private let start: Int64
   private var areLinesStuck = false
 
@@ -145,30 +154,49 @@ struct CountSources: Sendable {
     return max(0, ages.max() ?? 0)
   }
 
-  /// Those that are lost since they were last asked for, and whether the last one that was lost is
-  /// back. A source that was not heard of yet has time to be.
-  mutating func changes(at now: Int64) -> (lost: [AreaState.Fault], isBack: Bool) {
+  /// What changed since the last call.
+  struct Changes {
+    /// Sources whose loss is to be told now.
     var lost: [AreaState.Fault] = []
-    let before = told.count
-    for source in all {
-      guard let fault = fault(of: source, at: now) else {
-        told.remove(source.name)
-        continue
-      }
-      let patience = source.patienceMilliseconds ?? Self.lineMilliseconds
-      guard source.isKnown || now - start > patience else { continue }
-      if told.insert(source.name).inserted {
-        lost.append(AreaState.Fault(source: source.name, reason: fault))
-      }
-    }
-    return (lost, before > 0 && told.isEmpty)
+    /// Whether all are there again, after a loss that was told.
+    var isBack = false
+    /// Whether other sources are lost than before, told or not.
+    var isChanged = false
   }
 
-  /// When the next source will have been silent for too long.
+  /// What changed. A source that was not heard of yet has time to be; one whose loss was told a
+  /// short while ago is told when that is over, if it is lost then.
+  mutating func changes(at now: Int64) -> Changes {
+    var changes = Changes()
+    var missing: Set<String> = []
+    for source in all {
+      guard let fault = fault(of: source, at: now) else { continue }
+      let patience = source.patienceMilliseconds ?? Self.lineMilliseconds
+      guard source.isKnown || now - start > patience else { continue }
+      missing.insert(source.name)
+      if told.contains(source.name) { continue }
+      if let last = toldLost[source.name], now - last < Self.quietMilliseconds { continue }
+      told.insert(source.name)
+      toldLost[source.name] = now
+      owesBack = true
+      changes.lost.append(AreaState.Fault(source: source.name, reason: fault))
+    }
+    changes.isChanged = missing != lost
+    (lost, told) = (missing, told.intersection(missing))
+    changes.isBack = owesBack && missing.isEmpty
+    if changes.isBack { owesBack = false }
+    return changes
+  }
+
+  /// When the next source will have been silent for too long, or its loss is to be told.
   var deadline: Int64? {
     all.compactMap { source -> Int64? in
       if told.contains(source.name) { return nil }
-      if let patience = source.patienceMilliseconds { return source.seen + patience + 1 }
+      let quiet = toldLost[source.name].map { $0 + Self.quietMilliseconds }
+      if source.fault != nil, let quiet { return quiet }
+      if let patience = source.patienceMilliseconds {
+        return max(source.seen + patience + 1, quiet ?? .min)
+      }
       return source.isKnown ? nil : start + Self.lineMilliseconds + 1
     }.min()
   }

@@ -89,9 +89,10 @@ public final class Headcount: Sendable {
   }
 
   /// An operator knows how many people are there: what the gates say is `count` from now on.
+  /// - Returns: the area as it is then, and the balance that it had just before.
   public func set(
     area: String, to count: Int64, operator: String, reason: String
-  ) throws(HeadcountRefusal) -> AreaState {
+  ) throws(HeadcountRefusal) -> (state: AreaState, previous: Int64) {
     guard (0...Self.mostPersons).contains(count) else { throw .outOfRange(count) }
     let found = state.withLock { state in
       state.areas.firstIndex { $0.definition.name == area }
@@ -99,11 +100,15 @@ public final class Headcount: Sendable {
     }
     guard let found else { throw .noArea(area) }
     guard found.hasGates else { throw .noGates(area) }
-    change([found.index]) {
-      $0.set(to: count, operator: `operator`, reason: reason, at: clock.now())
+    var answer: (state: AreaState, previous: Int64)?
+    change([found.index]) { area in
+      let now = clock.now()
+      let previous = area.balance
+      area.set(to: count, operator: `operator`, reason: reason, at: now)
+      answer = (area.state(at: now.monotonic), previous)
     }
-    let now = clock.monotonic
-    return state.withLock { $0.areas[found.index].state(at: now) }
+    guard let answer else { throw .noArea(area) }
+    return answer
   }
 
   /// Emits the samples that are due.

@@ -14,7 +14,6 @@ enum HeadcountDesk {
   static func answer(
     _ request: ControlRequest, _ headcount: HeadcountPart?
   ) throws(ControlRefusal) -> [UInt8] {
-    let states = headcount?.states ?? []
     let order: SetOrder?
     let area: String?
     do throws(PayloadError) {
@@ -23,21 +22,18 @@ enum HeadcountDesk {
     } catch {
       throw ControlRefusal(.malformedRequest, error.description)
     }
-    guard let order else { return try show(states, area) }
-    let previous = states.first { $0.name == order.area }
-    let state: AreaState
+    guard let order else { return try show(headcount?.states ?? [], area) }
+    let (state, previous): (AreaState, Int64)
     do throws(HeadcountRefusal) {
       guard let headcount else { throw .noArea(order.area) }
-      state = try headcount.set(
+      (state, previous) = try headcount.set(
         area: order.area, to: order.count, operator: order.operator, reason: order.reason)
     } catch {
       throw ControlRefusal(error)
     }
     return object { json in
       json.key("area")
-      write(state, into: &json) { json in
-        if let balance = previous?.balance { json.member("previous", balance) }
-      }
+      write(state, into: &json) { $0.member("previous", previous) }
     }
   }
 

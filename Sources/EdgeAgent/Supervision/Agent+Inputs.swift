@@ -35,7 +35,8 @@ extension Agent {
   func beginInputs(_ past: InputsPast) {
     let digest = JournalChange(configuration).definitionsDigest
     headcount.use(
-      configuration.areas, restored: past.samples, reason: past.reason, doubt: past.doubt,
+      configuration.areas, lines: Set(configuration.lines.map(\.name)), restored: past.samples,
+      reason: past.reason, doubt: past.doubt,
       definitions: digest)
     let headcount = configuration.areas.isEmpty ? nil : headcount
     for bus in buses { bus.intake.use(definitions: digest, headcount: headcount) }

@@ -30,7 +30,8 @@ final class HeadcountPart: Sendable {
 
   private struct State {
     var counters: [Counter] = []
-    /// What is known of lines.
+    /// The configured lines, and what is known of them.
+    var configuredLines: Set<String> = []
     var lines: [String: LineState] = [:]
     var areLinesStuck = false
     var ticking: Task<Void, Never>?
@@ -49,15 +50,19 @@ final class HeadcountPart: Sendable {
   /// Goes over to these areas: those whose definition is the same go on undisturbed, of the others
   /// the balance goes on.
   /// - Parameters:
+  ///   - lines: All lines that are configured. What is known of others is forgotten: one that is
+  ///     configured again later is read anew.
   ///   - restored: The newest sample of areas that begin, as far as the journal has one.
   ///   - reason: How the time before ended for those.
   ///   - doubt: Why the journal may have lost what it knew of the others.
   func use(
-    _ areas: [AreaDefinition], restored: [String: Sample], reason: String? = nil,
-    doubt: String? = nil, definitions: UInt32
+    _ areas: [AreaDefinition], lines: Set<String>, restored: [String: Sample],
+    reason: String? = nil, doubt: String? = nil, definitions: UInt32
   ) {
     // All at once: nobody who passes meanwhile is counted by none, or by two.
     state.withLock { state in
+      state.configuredLines = lines
+      state.lines = state.lines.filter { lines.contains($0.key) }
       let old = state.counters
       var last = restored
       var previous: [String: Sample] = [:]
@@ -151,6 +156,7 @@ final class HeadcountPart: Sendable {
   /// A change of a line.
   func accept(_ transition: LineTransition) {
     state.withLock { state in
+      guard state.configuredLines.contains(transition.line) else { return }
       state.lines[transition.line, default: LineState()].isActive = transition.isActive
       for counter in state.counters { counter.headcount.accept(transition) }
     }
@@ -166,6 +172,7 @@ final class HeadcountPart: Sendable {
   /// A line can't be read, or can again.
   func line(_ name: String, changedTo fault: BadReason?, at time: Timestamp) {
     state.withLock { state in
+      guard state.configuredLines.contains(name) else { return }
       state.lines[name] = LineState(fault: fault)
       for counter in state.counters {
         counter.headcount.line(name, changedTo: fault, at: time)
@@ -181,7 +188,7 @@ final class HeadcountPart: Sendable {
   /// An operator knows how many people are there.
   func set(
     area: String, to count: Int64, operator: String, reason: String
-  ) throws(HeadcountRefusal) -> AreaState {
+  ) throws(HeadcountRefusal) -> (state: AreaState, previous: Int64) {
     try state.withLock { state throws(HeadcountRefusal) in
       guard let counter = state.counters.first(where: { $0.area.name == area }) else {
         throw HeadcountRefusal.noArea(area)

@@ -3,7 +3,7 @@ internal import LinuxSystem
 internal import Telemetry
 
 /// Where the GPIO inputs hand over what they see: adds which definitions their points go by, and
-/// tells the headcount.
+/// tells the headcount. All of it under the lock, so that nothing comes behind `close`.
 final class LineIntake: LineSink {
   private struct State {
     var definitions: UInt32
@@ -37,19 +37,19 @@ final class LineIntake: LineSink {
       guard !state.isClosed else { return }
       let sample = state.order.ordered(sample)
       board.accept(sample, of: .line, definitions: state.definitions)
+      headcount.take(sample)
     }
-    headcount.take(sample)
   }
 
   func accept(_ event: Event) {
-    let isOver = state.withLock { state in
-      guard !state.isClosed else { return true }
-      if case .line(let detail) = event.detail { note(detail, of: event.source) }
+    state.withLock { state in
+      guard !state.isClosed else { return }
+      let detail: LineDetail? = if case .line(let detail) = event.detail { detail } else { nil }
+      if let detail { note(detail, of: event.source) }
       board.accept(event)
-      return false
-    }
-    if !isOver, case .line(let detail) = event.detail, detail.state == .countSuspect {
-      headcount.lineIsSuspect(event.source, at: event.time)
+      if detail?.state == .countSuspect {
+        headcount.lineIsSuspect(event.source, at: event.time)
+      }
     }
   }
 
@@ -61,13 +61,19 @@ final class LineIntake: LineSink {
     }
   }
 
-  func accept(_ transition: LineTransition) { headcount.accept(transition) }
+  func accept(_ transition: LineTransition) {
+    state.withLock { state in
+      guard !state.isClosed else { return }
+      headcount.accept(transition)
+    }
+  }
 
   func line(_ name: String, changedTo fault: BadReason?, at time: Timestamp) {
     state.withLock { state in
+      guard !state.isClosed else { return }
       // That it can't be read an event says, in more words.
-      if !state.isClosed, fault == nil { board.input(.line, name, changedTo: nil) }
+      if fault == nil { board.input(.line, name, changedTo: nil) }
+      headcount.line(name, changedTo: fault, at: time)
     }
-    headcount.line(name, changedTo: fault, at: time)
   }
 }

@@ -60,7 +60,7 @@ final class LinesPart: Sendable {
           doubt: state.doubt, sink: intake, clock: clock, heartbeat: heartbeat)
         return ([], nil)
       } catch {
-        return (state.lines, "\(error)")
+        return (state.lines, "\(BadReason.notRead): \(error)")
       }
     }
     for line in lines { board.input(.line, line.name, changedTo: fault) }

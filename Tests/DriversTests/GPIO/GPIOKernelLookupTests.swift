@@ -1,3 +1,4 @@
+import Glibc
 import LinuxSystem
 import Telemetry
 import TestSupport
@@ -65,6 +66,23 @@ extension GPIOKernel {
       #expect(byName.fault == .lineMissing)
       #expect(names.allSatisfy { byName.text?.contains($0) == true })
       #expect(try finding(.name("DI1", chip: names[1])).fault == nil)
+    }
+
+    @Test("A chip that a link names too is one chip")
+    func linked() throws {
+      let chip = try SimulatedChip(label: "linked", lines: [3: "LINKED-3"])
+      let link = "/dev/gpiochip4000000000"
+      try systemCall("symlink", on: link) { symlink(chip.name, link) }
+      defer { unlink(link) }
+      let addresses: [LineAddress] = [
+        .offset(chip: "linked", offset: 3), .offset(chip: chip.name, offset: 3),
+        .offset(chip: link, offset: 3), .name("LINKED-3"), .name("LINKED-3", chip: "linked"),
+      ]
+      for address in addresses {
+        let finding = try finding(address)
+        #expect(finding.fault == nil, "\(finding.text ?? "")")
+        #expect(finding.place == "\(chip.name) (linked) line 3 \"LINKED-3\"")
+      }
     }
 
     @Test("A survey names who holds a line, and takes none")

@@ -178,7 +178,8 @@ extension GPIOKernel {
           lines.allSatisfy { sink.outcomes(of: $0.name).last == .bad(.lineBusy) }
         }
         #expect(
-          inputs.statistics["fan"]?.fault == "\(chip.name) (busy) line 4 is held by fan-control")
+          inputs.statistics["fan"]?.fault
+            == "line-busy: \(chip.name) (busy) line 4 is held by fan-control")
         #expect(inputs.statistics["fan"]?.consumer == "fan-control")
         #expect(inputs.statistics["own"]?.consumer == GPIOLine.consumer)
         #expect(holder != nil)

@@ -62,7 +62,7 @@ struct InputChannelTests {
       if case .event = $0 { true } else { false }
     }
     #expect(events.count == 1)
-    #expect(channel.statistics.fault == "no chip")
+    #expect(channel.statistics.fault == "line-missing: no chip")
   }
 
   @Test("A line that is well is looked at each 5 s if its period is longer")

@@ -67,8 +67,8 @@ struct LineInputTests {
             PointOutcome(point: 1, outcome: .bad(.lineBusy, raw: .uint(7))),
           ], count: 3))
     #expect(line.states == [.countResumed, .failed])
-    #expect(line.events.last?.reason == "held by gpiomon")
-    #expect(line.input.statistics.fault == "held by gpiomon")
+    #expect(line.events.last?.reason == "line-busy: held by gpiomon")
+    #expect(line.input.statistics.fault == "line-busy: held by gpiomon")
     line.open(true)
     #expect(line.newest() == .good(.bool(true)))
     #expect(line.newest(1) == .good(.uint(7)))
@@ -84,7 +84,7 @@ struct LineInputTests {
     line.fail(.lineMissing, "no line")
     line.fail(.refused, "group gpio")
     #expect(line.faults == [.lineMissing, .refused])
-    #expect(line.events.map(\.reason) == ["no chip", "group gpio"])
+    #expect(line.events.map(\.reason) == ["line-missing: no chip", "refused: group gpio"])
     line.open()
     #expect(line.states == [.failed, .failed, .recovered])
   }

@@ -19,7 +19,7 @@ struct AreaTests {
 
     init(
       gates: [GateDefinition] = [turnstile], reported: [String] = [], quota: Int64? = nil,
-      restored: Sample? = nil, reason: String? = nil, doubt: String? = nil
+      restored: Sample? = nil
     ) {
       let names = AreaPoint.names(
         gates: gates, hasReported: !reported.isEmpty, hasQuota: quota != nil)
@@ -29,8 +29,7 @@ struct AreaTests {
           PointReference(device: "positioning", point: $0, everyMilliseconds: 2000)
         }, quota: quota, points: names.map { PointDescription(name: $0, type: "int64") })
       headcount = Headcount(
-        [area], restored: restored.map { ["heading": $0] } ?? [:], reason: reason, doubt: doubt,
-        sink: ledger, clock: clock)
+        [area], restored: restored.map { ["heading": $0] } ?? [:], sink: ledger, clock: clock)
     }
 
     /// The lines can be read, and are not active.
@@ -148,7 +147,7 @@ struct AreaTests {
     #expect(
       play.ledger.events.last
         == HeadcountDetail(
-          state: .sourceLost, count: 2, gate: "out", reason: "line-missing"))
+          state: .sourceLost, count: 2, lostSource: "out", reason: "line-missing"))
     play.pulse("in")
     #expect(play.newest("count") == .bad(.lineMissing, raw: .int(3)))
     play.headcount.line("out", changedTo: nil, at: play.clock.now())
@@ -202,6 +201,53 @@ struct AreaTests {
     #expect(play.ledger.events.map(\.state) == [.sourceLost, .sourceBack])
   }
 
+  @Test("A source that comes and goes is told each 10 s, and the count's quality at once")
+  func flakySource() {
+    let play = Play(gates: [], reported: ["a", "b"])
+    var lost = 0
+    for turn in 0..<600 {
+      let isLost = turn % 2 == 0
+      play.report(["a": isLost ? .bad(.crc) : .good(.int(4)), "b": .good(.int(1))])
+      _ = play.headcount.tick()
+      let raw: Value? = turn == 0 ? nil : .int(5)
+      #expect(play.newest("count") == (isLost ? .bad(.crc, raw: raw) : .good(.int(5))))
+      lost += isLost ? 1 : 0
+      play.clock.advance(by: 100)
+    }
+    #expect(lost == 300)
+    let states = play.ledger.events.map(\.state)
+    #expect(states == (0..<12).map { $0 % 2 == 0 ? .sourceLost : .sourceBack })
+  }
+
+  @Test("A loss that came too soon after another is told when it still lasts, and its end then")
+  func quietLoss() {
+    let play = Play(gates: [], reported: ["a", "b"])
+    func report(_ a: Outcome, _ b: Outcome, after milliseconds: Int64) {
+      play.clock.advance(by: milliseconds)
+      play.report(["a": a, "b": b])
+      _ = play.headcount.tick()
+    }
+    let lost = Outcome.bad(.crc)
+    let well = Outcome.good(.int(1))
+    report(lost, well, after: 0)
+    report(well, well, after: 100)
+    report(lost, lost, after: 100)
+    // Not all are there again: the first one's second loss was not told yet.
+    report(lost, well, after: 100)
+    #expect(play.ledger.events.map(\.lostSource) == ["positioning.a", nil, "positioning.b"])
+    report(lost, well, after: 9600)
+    #expect(play.ledger.events.count == 3)
+    #expect((play.headcount.tick() ?? 0) - play.clock.monotonic <= 100)
+    play.clock.advance(by: 100)
+    _ = play.headcount.tick()
+    #expect(play.ledger.events.map(\.lostSource).last == "positioning.a")
+    report(well, well, after: 100)
+    #expect(
+      play.ledger.events.map(\.state) == [
+        .sourceLost, .sourceBack, .sourceLost, .sourceLost, .sourceBack,
+      ])
+  }
+
   @Test("A source that nobody hears of after the start is told once it had its time")
   func neverHeard() {
     let play = Play(reported: ["a"])
@@ -209,10 +255,10 @@ struct AreaTests {
       _ = play.headcount.tick()
       play.clock.advance(by: 1000)
     }
-    #expect(play.ledger.events.compactMap(\.gate) == ["in", "out"])
+    #expect(play.ledger.events.compactMap(\.lostSource) == ["in", "out"])
     play.clock.advance(by: 1)
     _ = play.headcount.tick()
-    #expect(play.ledger.events.compactMap(\.gate) == ["in", "out", "positioning.a"])
+    #expect(play.ledger.events.compactMap(\.lostSource) == ["in", "out", "positioning.a"])
     #expect(play.newest("count") == .bad(.notRead, raw: .int(0)))
   }
 
@@ -240,8 +286,9 @@ struct AreaTests {
     let play = Play()
     play.begin()
     play.pulse("in", times: 2)
-    let state = try play.headcount.set(
+    let (state, previous) = try play.headcount.set(
       area: "heading", to: 7, operator: "Wang", reason: "lamp room list")
+    #expect(previous == 2)
     #expect(state.count == .good(.int(7)))
     #expect(play.newest("count") == .good(.int(7)))
     #expect(play.newest("gate-1") == .good(.int(0)))

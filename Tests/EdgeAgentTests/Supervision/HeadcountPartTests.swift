@@ -8,6 +8,8 @@ import Testing
 
 @Suite("The headcount in the agent", .ownThread)
 struct HeadcountPartTests {
+  private static let lines: Set<String> = ["gate-in", "gate-out"]
+
   private let clock = ManualClock()
   private let ring = SampleRing()
   private let configuration: AgentConfiguration
@@ -20,7 +22,7 @@ struct HeadcountPartTests {
     board = HealthBoard(configuration: configuration, ring: ring, clock: clock)
     part = HeadcountPart(board: board, clock: clock)
     intake = LineIntake(board: board, headcount: part, definitions: 7)
-    part.use(configuration.areas, restored: [:], definitions: 7)
+    part.use(configuration.areas, lines: Self.lines, restored: [:], definitions: 7)
     for line in ["gate-in", "gate-out"] {
       intake.line(line, changedTo: nil, at: clock.now())
       intake.accept(LineTransition(line: line, isActive: false, time: clock.now()))
@@ -79,21 +81,24 @@ struct HeadcountPartTests {
     for _ in 0..<3 { pass("gate-in") }
     let sample = try newest()
     let other = HeadcountPart(board: board, clock: clock)
-    other.use(configuration.areas, restored: ["heading": sample], definitions: 7)
+    other.use(configuration.areas, lines: Self.lines, restored: ["heading": sample], definitions: 6)
     #expect(other.states.first?.balance == 3)
+    other.end()
     _ = ring.take(atMost: 0)
 
     pass("gate-in")
     var changed = configuration.areas
     changed[0].quota = 12
     changed[0].everyMilliseconds = 2000
-    part.use(changed, restored: ["heading": sample], definitions: 8)
+    part.use(changed, lines: Self.lines, restored: ["heading": sample], definitions: 8)
     #expect(balance() == 4)
     // Nobody says again that the lines are well.
     #expect(part.states.first?.faults == [])
     pass("gate-in")
     #expect(balance() == 5)
-    let samples = ring.take(atMost: 0).samples.filter { $0.sample.device.name == "heading" }
+    let samples = ring.take(atMost: 0).samples.filter {
+      $0.sample.device.name == "heading" && $0.definitions != 6
+    }
     #expect(samples.last?.definitions == 8)
     let times = samples.map(\.sample.time.monotonic)
     #expect(zip(times, times.dropFirst()).allSatisfy(<))
@@ -107,7 +112,7 @@ struct HeadcountPartTests {
     // A reload meanwhile changes nothing of that.
     var changed = configuration.areas
     changed[0].quota = 12
-    part.use(changed, restored: [:], definitions: 8)
+    part.use(changed, lines: Self.lines, restored: [:], definitions: 8)
     #expect(part.states.first?.count == .bad(.notRead, raw: .int(1)))
     part.lines(areStuck: false)
     #expect(part.states.first?.count == .good(.int(1)))
@@ -115,7 +120,9 @@ struct HeadcountPartTests {
 
     let other = HeadcountPart(board: board, clock: clock)
     defer { other.end() }
-    other.use(configuration.areas, restored: [:], doubt: "store-failed", definitions: 7)
+    other.use(
+      configuration.areas, lines: Self.lines, restored: [:], doubt: "store-failed",
+      definitions: 7)
     for line in ["gate-in", "gate-out"] { other.line(line, changedTo: nil, at: clock.now()) }
     try waitUntil("health names it") {
       board.report().parts.contains { $0.kind == .area && $0.fault == "balance: not-read" }
@@ -124,6 +131,34 @@ struct HeadcountPartTests {
     try waitUntil("and that it is known again") {
       board.report().parts.contains { $0.kind == .area && $0.fault == nil }
     }
+  }
+
+  @Test("Of a line that is not configured any more nothing is kept, and nothing taken")
+  func removedLine() throws {
+    pass("gate-in")
+    part.use([], lines: ["gate-out"], restored: [:], definitions: 8)
+    // What was on its way when the line was removed.
+    intake.line("gate-in", changedTo: nil, at: clock.now())
+    intake.accept(LineTransition(line: "gate-in", isActive: false, time: clock.now()))
+    part.use(configuration.areas, lines: Self.lines, restored: [:], definitions: 9)
+    #expect(
+      part.states.first?.faults == [AreaState.Fault(source: "gate-in", reason: .notRead)])
+    pass("gate-out")
+    #expect(try newest().outcomes.first?.outcome == .bad(.notRead, raw: .int(0)))
+  }
+
+  @Test("Lines that were given back change no count")
+  func closed() throws {
+    pass("gate-in")
+    _ = ring.take(atMost: 0)
+    intake.close()
+    pass("gate-in")
+    intake.line("gate-in", changedTo: .lineMissing, at: clock.now())
+    #expect(balance() == 1)
+    #expect(part.states.first?.faults == [])
+    // Its own turns go on.
+    let samples = ring.take(atMost: 0).samples
+    #expect(samples.allSatisfy { $0.sample.outcomes.first?.outcome == .good(.int(1)) })
   }
 
   @Test("More changes than are reported at once are in the last sample before the end")
@@ -135,13 +170,14 @@ struct HeadcountPartTests {
     part.end()
     let sample = try newest()
     let restored = HeadcountPart(board: board, clock: clock)
-    restored.use(configuration.areas, restored: ["heading": sample], definitions: 7)
+    restored.use(
+      configuration.areas, lines: Self.lines, restored: ["heading": sample], definitions: 7)
     #expect(restored.states.first?.balance == 30)
   }
 
   @Test("Without areas nothing is told and nothing is shown")
   func empty() throws {
-    part.use([], restored: [:], definitions: 7)
+    part.use([], lines: Self.lines, restored: [:], definitions: 7)
     #expect(part.states.isEmpty)
     pass("gate-in")
     #expect(try ask("headcount").objects("areas").isEmpty)
@@ -189,7 +225,7 @@ struct HeadcountPartTests {
     var areas = configuration.areas
     areas[0].gates = []
     areas[0].reported = [PointReference(device: "p", point: "n", everyMilliseconds: 1000)]
-    part.use(areas, restored: [:], definitions: 7)
+    part.use(areas, lines: Self.lines, restored: [:], definitions: 7)
     #expect(word { try set() } == .notSettable)
     #expect(ring.take(atMost: 0).events.isEmpty)
   }
