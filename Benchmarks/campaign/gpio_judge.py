@@ -99,7 +99,7 @@ def judge_count(
         if [event.state for event in begun] != [state]:
             problems.append(f"{name}: {state} is expected, not {[e.state for e in begun]}")
             return problems
-        start = int(begun[0].details["total"])
+        start = int(begun[0].details["count"])
         if not least <= start <= most:
             problems.append(f"{name}: goes on at {start}, {least} to {most} are right")
         suspects = [e for e in told if e.epoch == life.epoch and e.state == "count-suspect"]

@@ -107,7 +107,7 @@ class Counts(unittest.TestCase):
             records.take(_batch("data", epoch, seq, samples=[it]))
         for seq, (epoch, state, total) in enumerate(told, 1):
             event = {"source": "both", "time": BEGIN // 1000, "type": "line", "state": state,
-                     "total": total}
+                     "count": total}
             records.take(_batch("events", epoch, seq, events=[event]))
         return records
 
@@ -200,7 +200,7 @@ class Counts(unittest.TestCase):
                 {"device": "meter", "time": BEGIN // 1000 + 2000,
                  "values": {"count": 1, "total": total}}]))
             records.take(_batch("events", 1, 1, events=[
-                {"source": "meter", "time": 0, "type": "line", "state": "count-began", "total": 0}]))
+                {"source": "meter", "time": 0, "type": "line", "state": "count-began", "count": 0}]))
             found = judge_count(LINES["meter"], pulses, [Life(1, BEGIN)], records)
             self.assertEqual(found == [], is_right)
 

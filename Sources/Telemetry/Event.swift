@@ -240,9 +240,9 @@ public struct LineDetail: Sendable, Hashable {
     case chattering
     /// Each change is reported again.
     case calm
-    /// A count begins at `total`, because none is known from before.
+    /// A count begins at `count`, because none is known from before.
     case countBegan = "count-began"
-    /// A count goes on at `total`; what came while nobody counted is not in it. `reason` says
+    /// A count goes on at `count`; what came while nobody counted is not in it. `reason` says
     /// how the time before ended.
     case countResumed = "count-resumed"
     /// Edges may be missing in the count since the event before; `reason` says what shows it.
@@ -254,15 +254,15 @@ public struct LineDetail: Sendable, Hashable {
   /// A word of docs/gpio.md, or the system's error.
   public var reason: String?
   /// Of a count: what it is at that moment.
-  public var total: UInt64?
+  public var count: UInt64?
   /// Of a suspect count: how many edges are known to be missing, where that is known.
   public var lost: UInt64?
 
   /// Makes the details.
-  public init(state: State, reason: String? = nil, total: UInt64? = nil, lost: UInt64? = nil) {
+  public init(state: State, reason: String? = nil, count: UInt64? = nil, lost: UInt64? = nil) {
     self.state = state
     self.reason = reason
-    self.total = total
+    self.count = count
     self.lost = lost
   }
 }

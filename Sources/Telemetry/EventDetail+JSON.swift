@@ -76,7 +76,7 @@ extension LineDetail {
   fileprivate func writeMembers(to json: inout JSONWriter) {
     json.member("state", state.rawValue)
     if let reason { json.member("reason", reason) }
-    if let total { json.member("total", total) }
+    if let count { json.member("count", count) }
     if let lost { json.member("lost", lost) }
   }
 }

@@ -45,6 +45,59 @@ struct AgentPlanTests {
           + "would do"))
   }
 
+  /// One line and one area of a board whose DI1 is active low and whose DI2 is not.
+  private func inputs(_ line: String, gates: String = "[ { in: one, name: portal } ]") throws
+    -> AgentPlan
+  {
+    AgentPlan(
+      try Fixtures.load(
+        text: """
+          gateway: { id: gw-1, mine: "0520", region: "520201", board: inputs }
+          uplinks: { province: { url: mqtt://broker.example } }
+          lines: { one: { \(line) }, two: { line: { name: B } } }
+          areas: { heading: { gates: \(gates) } }
+          """))
+  }
+
+  @Test("An active that repeats the board file's, or turns it round, is told")
+  func active() throws {
+    let board = try inputs("line: DI1")
+    #expect(board.text.contains("line one: DI1, line 17 of soc-gpio, active low (as the board"))
+    #expect(!board.text.contains("WARNING"))
+    let repeated = try inputs("line: DI1, active: low")
+    #expect(repeated.text.contains("line 17 of soc-gpio, active low (as the board file), every"))
+    #expect(
+      repeated.text.contains(
+        "  WARNING: active: low is what the board file says already: it turns nothing round\n"))
+    let turned = try inputs("line: DI1, active: high")
+    #expect(turned.text.contains("line 17 of soc-gpio, active high (the board file: low), every"))
+    let warning =
+      "active: high turns the input round, of which the board file says low: see that true is what "
+      + "you mean"
+    #expect(turned.text.contains("  WARNING: \(warning)\n"))
+    #expect(turned.json.contains(#""warnings":["\#(warning)"]"#))
+    let inverted = try inputs("line: DI2, active: low")
+    #expect(inverted.text.contains("active low (the board file: high)"))
+    #expect(inverted.text.contains("WARNING: active: low turns the input round"))
+    // Without a board file, and where the usual is said, there is nothing to mistake.
+    let own = try inputs("line: { chip: soc, offset: 1 }, active: low")
+    #expect(own.text.contains("line 1 of soc, active low, every") && !own.text.contains("WARN"))
+    #expect(try !inputs("line: DI2, active: high").text.contains("WARNING"))
+  }
+
+  @Test("Gates that are named by their position are told of, where there are several")
+  func gateNames() throws {
+    let advice =
+      "gate-1 and gate-2 are named by position: without names of their own they change balances "
+      + "when the list changes"
+    let several = try inputs("line: DI1", gates: "[ { in: one }, { in: two } ]")
+    #expect(several.text.contains("\n  \(advice)\n"))
+    #expect(several.json.contains(#""warnings":["\#(advice)"]"#))
+    let mixed = try inputs("line: DI1", gates: "[ { in: one, name: portal }, { in: two } ]")
+    #expect(mixed.text.contains("\n  gate-2 is named by position: without a name of its own "))
+    #expect(try !inputs("line: DI1", gates: "[ { in: one } ]").text.contains("position"))
+  }
+
   @Test("The time of the machine is told, and what it means that it has no clock of its own")
   func time() throws {
     let configuration = try Fixtures.load(try Fixtures.bytes("valid/minimal.yaml"))

@@ -97,7 +97,7 @@ struct InputsTests {
     }
     try waitUntil("and says so") {
       try delivered(rig, #""type":"headcount",%"state":"resumed","count":7"#) > 0
-        && delivered(rig, #""state":"count-resumed","reason":"unclean-stop","total":0"#) > 0
+        && delivered(rig, #""state":"count-resumed","reason":"unclean-stop","count":0"#) > 0
     }
     let account = try rig.finish()
     #expect(account.problems == [])

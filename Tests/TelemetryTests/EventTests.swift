@@ -78,8 +78,8 @@ struct EventTests {
     ),
     (.destination(StateDetail(state: "ok")), "destination", #"{"state":"ok"}"#),
     (
-      .line(LineDetail(state: .countSuspect, reason: "sequence-gap", total: 4711, lost: 3)), "line",
-      #"{"state":"count-suspect","reason":"sequence-gap","total":4711,"lost":3}"#
+      .line(LineDetail(state: .countSuspect, reason: "sequence-gap", count: 4711, lost: 3)), "line",
+      #"{"state":"count-suspect","reason":"sequence-gap","count":4711,"lost":3}"#
     ),
     (.line(LineDetail(state: .recovered)), "line", #"{"state":"recovered"}"#),
     (

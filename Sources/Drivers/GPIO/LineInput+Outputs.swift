@@ -7,7 +7,7 @@ extension LineInput {
     statistics.total = total ?? 0
     tell(
       LineDetail(
-        state: total == nil ? .countBegan : .countResumed, reason: reason, total: total ?? 0),
+        state: total == nil ? .countBegan : .countResumed, reason: reason, count: total ?? 0),
       PastEnding.isTrusted(reason) ? .info : .warning, at: start)
   }
 
@@ -86,7 +86,7 @@ extension LineInput {
     guard let summary = losses.take(at: now.monotonic, isEnd: isEnd) else { return }
     tell(
       LineDetail(
-        state: .countSuspect, reason: summary.reason.rawValue, total: statistics.total,
+        state: .countSuspect, reason: summary.reason.rawValue, count: statistics.total,
         lost: summary.lost), .warning, at: now)
   }
 

@@ -89,7 +89,7 @@ struct LineInput: Sendable {
     state = .well
     outputs.append(.fault(nil))
     if case .failed = before {
-      tell(LineDetail(state: .recovered, total: statistics.total), .info, at: time)
+      tell(LineDetail(state: .recovered, count: statistics.total), .info, at: time)
     }
     transition(change)
     sample(at: time)
@@ -109,7 +109,7 @@ struct LineInput: Sendable {
     state = .failed(reason)
     if chatter != nil { chatter = ChatterLimit() }
     outputs.append(.fault(reason))
-    tell(LineDetail(state: .failed, reason: words, total: statistics.total), .warning, at: time)
+    tell(LineDetail(state: .failed, reason: words, count: statistics.total), .warning, at: time)
     sample(at: time)
   }
 

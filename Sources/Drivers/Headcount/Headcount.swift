@@ -31,7 +31,7 @@ public final class Headcount: Sendable {
   ///   - restored: the newest sample of each area that the journal has, by its name.
   ///   - reason: how the time before ended, for the events that tell that a balance goes on.
   ///   - doubt: why the journal may have lost an area's samples. Of an area without one, what the
-  ///     gates say is not known then until it is set; with `nil` it is a new area with nobody in it.
+  ///     gates say is not known then until it is set; with `nil` it is a new area, with nobody in.
   public init(
     _ areas: [AreaDefinition], restored: [String: Sample], reason: String? = nil,
     doubt: String? = nil, sink: any SampleSink, clock: any TimeSource

@@ -1,5 +1,5 @@
-/// How the time before ended, for counts that go on from it: a reason's name. Others than those here
-/// say that something may be missing, or that nothing is known.
+/// How the time before ended, for counts that go on from it: a reason's name. Others than those
+/// here say that something may be missing, or that nothing is known.
 public enum PastEnding {
   /// The agent was told to stop, and did.
   public static let stop = "stop"

@@ -7,7 +7,7 @@ extension AgentPlan {
   /// Lines for a terminal.
   func lines(of line: LineDefinition) -> [String] {
     var words = [Self.place(of: line)]
-    if line.isActiveLow { words.append("active low") }
+    words += active(of: line)
     if line.bias != .asIs { words.append(line.bias == .none ? "no pull" : line.bias.rawValue) }
     if line.debounceMilliseconds > 0 {
       words.append("debounce \(Self.duration(line.debounceMilliseconds))")
@@ -16,17 +16,49 @@ extension AgentPlan {
     words.append("every \(Self.duration(line.everyMilliseconds))")
     let points = line.points.map(\.name).joined(separator: ", ")
     let found = findings.places[line.name].map { ["  found: \($0)"] } ?? []
-    let problem = findings.warnings[line.name].map { [$0] } ?? []
     return ["line \(line.name): \(words.joined(separator: ", ")) → \(points)"] + found
-      + (warnings(of: line) + problem).map { "  WARNING: \($0)" }
+      + warnings(of: line).map { "  WARNING: \($0)" }
   }
 
-  /// What is to be said of a line whatever the machine has.
+  /// What is to be said of a line, and what the machine lacks.
   private func warnings(of line: LineDefinition) -> [String] {
-    guard line.address.isNumbered else { return [] }
-    return [
-      "the kernel may give the chip's number to another one: its label, or the line's name, stays"
-    ]
+    var warnings: [String] = []
+    if line.address.isNumbered {
+      warnings.append(
+        "the kernel may give the chip's number to another one: its label, or the line's name, stays"
+      )
+    }
+    if let ofBoard = ofBoard(line), configuration.linesWithActive.contains(line.name) {
+      let level = Self.level(line.isActiveLow)
+      if ofBoard.isActiveLow != line.isActiveLow {
+        warnings.append(
+          "active: \(level) turns the input round, of which the board file says "
+            + "\(Self.level(ofBoard.isActiveLow)): see that true is what you mean")
+      } else if line.isActiveLow {
+        warnings.append(
+          "active: \(level) is what the board file says already: it turns nothing round")
+      }
+    }
+    return warnings + (findings.warnings[line.name].map { [$0] } ?? [])
+  }
+
+  /// What the board file says of the line, if it is named as on the case.
+  private func ofBoard(_ line: LineDefinition) -> BoardDescription.Line? {
+    line.label.flatMap { configuration.board.lines[$0] }
+  }
+
+  private static func level(_ isActiveLow: Bool) -> String {
+    (isActiveLow ? ActiveLevel.low : .high).rawValue
+  }
+
+  /// Which level is the active one, unless it is the usual; and where that comes from.
+  private func active(of line: LineDefinition) -> [String] {
+    let words = "active \(Self.level(line.isActiveLow))"
+    guard let ofBoard = ofBoard(line) else { return line.isActiveLow ? [words] : [] }
+    guard ofBoard.isActiveLow == line.isActiveLow else {
+      return ["\(words) (the board file: \(Self.level(ofBoard.isActiveLow)))"]
+    }
+    return line.isActiveLow ? ["\(words) (as the board file)"] : []
   }
 
   private static func place(of line: LineDefinition) -> String {
@@ -69,6 +101,24 @@ extension AgentPlan {
     words.append("every \(Self.duration(area.everyMilliseconds))")
     let points = area.points.map(\.name).joined(separator: ", ")
     return ["area \(area.name): \(words.joined(separator: ", ")) → \(points)"]
+      + Self.advice(on: area).map { "  \($0)" }
+  }
+
+  /// Of one gate the name says nothing; of several it says whose balance goes on.
+  private static func advice(on area: AreaDefinition) -> [String] {
+    let named = area.gates.enumerated().filter { $0.element.name == "gate-\($0.offset + 1)" }
+      .map(\.element.name)
+    guard area.gates.count > 1, let last = named.last else { return [] }
+    guard named.count > 1 else {
+      return [
+        "\(last) is named by position: without a name of its own it changes balances when the list "
+          + "changes"
+      ]
+    }
+    return [
+      "\(named.dropLast().joined(separator: ", ")) and \(last) are named by position: without "
+        + "names of their own they change balances when the list changes"
+    ]
   }
 
   // MARK: JSON
@@ -97,7 +147,7 @@ extension AgentPlan {
       if let chip { json.member("chip", chip) }
       json.member("line-name", name)
     }
-    json.member("active", (line.isActiveLow ? ActiveLevel.low : .high).rawValue)
+    json.member("active", Self.level(line.isActiveLow))
     json.member("bias", line.bias.rawValue)
     json.member("debounce-ms", line.debounceMilliseconds)
     json.member("every-ms", line.everyMilliseconds)
@@ -106,19 +156,47 @@ extension AgentPlan {
     case .count(let edges, let meter):
       json.member("purpose", meter == nil ? "count" : "meter")
       json.member("edges", edges.rawValue)
+      if let meter { write(meter, of: line, to: &json) }
     case .frequency(let scale):
       json.member("purpose", "frequency")
+      json.key("hz")
+      Self.write([scale.hertz.lower, scale.hertz.upper], to: &json)
+      json.key("value")
+      Self.write([scale.atLowest, scale.atHighest], to: &json)
+      if let unit = line.points.first?.unit { json.member("unit", unit.rawValue) }
       json.member("margin-hz", scale.marginHertz)
       json.member("window-ms", scale.windowMilliseconds)
     }
     write(line.points, to: &json)
     if let place = findings.places[line.name] { json.member("found", place) }
+    write(warnings: warnings(of: line), to: &json)
+    json.endObject()
+  }
+
+  private func write(_ meter: PulseMeter, of line: LineDefinition, to json: inout JSONWriter) {
+    json.key("pulse")
+    json.beginObject()
+    json.key("value")
+    json.value(
+      .decimal(
+        mantissa: meter.valuePerPulse.mantissa, decimals: meter.valuePerPulse.decimals))
+    if let unit = line.points.first(where: { $0.name == LinePoint.total })?.unit {
+      json.member("unit", unit.rawValue)
+    }
+    json.endObject()
+  }
+
+  private static func write(_ numbers: [Double], to json: inout JSONWriter) {
+    json.beginArray()
+    for number in numbers { json.double(number) }
+    json.endArray()
+  }
+
+  private func write(warnings: [String], to json: inout JSONWriter) {
     json.key("warnings")
     json.beginArray()
-    for warning in warnings(of: line) { json.string(warning) }
+    for warning in warnings { json.string(warning) }
     json.endArray()
-    if let problem = findings.warnings[line.name] { json.member("problem", problem) }
-    json.endObject()
   }
 
   private func write(_ area: AreaDefinition, to json: inout JSONWriter) {
@@ -150,6 +228,7 @@ extension AgentPlan {
     for point in area.reported { json.string("\(point.device).\(point.point)") }
     json.endArray()
     write(area.points, to: &json)
+    write(warnings: Self.advice(on: area), to: &json)
     json.endObject()
   }
 

@@ -93,7 +93,7 @@ struct ProbeCommand: ParsableCommand {
     var report = ProbeReport(probes)
     let areas = Set(configuration.areas.map(\.name))
     let inputs = devices.isEmpty ? names.subtracting(areas) : names
-    report.inputs = DirectInputs(inputs, of: configuration).read()
+    report.inputs = DirectInputs(inputs, of: configuration).read { progress.show($0) }
     return report
   }
 

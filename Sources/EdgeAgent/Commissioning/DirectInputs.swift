@@ -1,3 +1,4 @@
+internal import ConfigurationFile
 internal import Drivers
 internal import LinuxSystem
 internal import Telemetry
@@ -20,8 +21,9 @@ struct DirectInputs {
   }
 
   /// Reads them all, one after the other but for frequencies, which are read at the same time.
-  func read() -> [ProbeReport.Input] {
-    let frequencies = frequencies()
+  /// - Parameter notice: Told what takes how long, before it does.
+  func read(telling notice: (String) -> Void) -> [ProbeReport.Input] {
+    let frequencies = frequencies(telling: notice)
     return lines.flatMap { line in
       if case .frequency = line.purpose {
         return Self.inputs(line, frequencies[line.name])
@@ -91,7 +93,7 @@ struct DirectInputs {
   }
 
   /// Watches them for their longest window, as an agent does.
-  private func frequencies() -> [String: Measured] {
+  private func frequencies(telling notice: (String) -> Void) -> [String: Measured] {
     var longest: Int64 = 0
     let watched = lines.compactMap { line -> LineDefinition? in
       guard case .frequency(let scale) = line.purpose else { return nil }
@@ -101,6 +103,8 @@ struct DirectInputs {
       return line
     }
     guard !watched.isEmpty else { return [:] }
+    let time = 2 * longest + Self.spareMilliseconds
+    notice("GPIO lines: their frequencies take \(durationText(milliseconds: time))")
     let sink = Newest()
     let inputs: GPIOInputs
     do throws(SystemError) {
@@ -113,9 +117,7 @@ struct DirectInputs {
       }
     }
     let nobody = Monitor(())
-    let _: Void? = nobody.wait(atMost: Double(2 * longest + Self.spareMilliseconds) / 1000) { _ in
-      nil
-    }
+    let _: Void? = nobody.wait(atMost: Double(time) / 1000) { _ in nil }
     let statistics = inputs.statistics
     inputs.cancel()
     _ = inputs.waitForEnd(atMost: Self.endSeconds)

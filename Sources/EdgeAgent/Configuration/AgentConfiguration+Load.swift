@@ -1,4 +1,5 @@
 internal import ConfigurationFile
+internal import Drivers
 
 extension AgentConfiguration {
   /// The file that is read unless the command line names another.
@@ -58,6 +59,7 @@ struct SectionDecoder {
     return AgentConfiguration(
       gateway: gateway.value, board: board, storage: storage, controlSocket: controlSocket,
       buses: buses.definitions(with: devices), lines: lines.lines.map(\.line),
+      linesWithActive: Set(lines.lines.filter(\.saysActive).map(\.line.name)),
       areas: areas.areas, uplinks: uplinks)
   }
 

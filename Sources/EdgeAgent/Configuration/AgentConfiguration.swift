@@ -18,6 +18,8 @@ struct AgentConfiguration: Sendable, Hashable {
   var buses: [ModbusBusDefinition]
   /// The GPIO inputs in the file's order.
   var lines: [LineDefinition] = []
+  /// The names of those that say themselves which voltage is the active one.
+  var linesWithActive: Set<String> = []
   /// The areas whose people are counted, in the file's order.
   var areas: [AreaDefinition] = []
   /// The destinations in the file's order; at least one.

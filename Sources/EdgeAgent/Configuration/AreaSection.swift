@@ -141,10 +141,22 @@ struct AreaSection {
       return nil
     }
     if let beams = beams.value {
+      guard areAlike(beams, place: beamsPlace) else { return nil }
       return GateDefinition(name: name, sensors: .beams(outer: beams[0], inner: beams[1]))
     }
     return GateDefinition(
       name: name, sensors: .turnstile(enter: enter.value, leave: leave.value))
+  }
+
+  /// Who passes interrupts both within moments: a beam that settles later seems the second one.
+  private func areAlike(_ beams: [String], place: ConfigurationValue?) -> Bool {
+    let times = beams.compactMap { linesByName[$0]?.debounceMilliseconds }
+    guard times.count == 2, times[0] != times[1] else { return true }
+    let words = times.map { durationText(milliseconds: $0) }
+    place?.refuse(
+      "\(beams[0]) has a debounce of \(words[0]) and \(beams[1]) of \(words[1]): the directions "
+        + "would be mistaken", "the same debounce of both is expected")
+    return false
   }
 
   private func isFree(

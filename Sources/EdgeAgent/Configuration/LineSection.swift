@@ -6,6 +6,8 @@ internal import Telemetry
 struct PlacedLine {
   var line: LineDefinition
   var place: ConfigurationValue
+  /// Whether it does not leave it to the board file which voltage is the active one.
+  var saysActive: Bool
 }
 
 /// The `lines` section: GPIO inputs. A refused line keeps its name, so that the areas that name it
@@ -72,7 +74,7 @@ struct LineSection {
         bias: bias.value ?? input.bias, debounceMilliseconds: debounce.value ?? 0,
         everyMilliseconds: every.value ?? 1000, purpose: purpose.purpose,
         points: purpose.points),
-      place: addressPlace)
+      place: addressPlace, saysActive: !active.isAbsent)
   }
 }
 

@@ -20,7 +20,7 @@ extension JSONWriter {
     }
     member("edges", statistics?.edges ?? 0)
     if line.isCount {
-      key("total")
+      key("count")
       if let total = statistics?.total { value(.uint(total)) } else { null() }
       member("suspects", statistics?.suspects ?? 0)
     }

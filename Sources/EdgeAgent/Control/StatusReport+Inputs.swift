@@ -18,7 +18,7 @@ extension StatusReport {
     /// Whether it counts.
     var isCount: Bool
     /// As it was printed.
-    var total: String?
+    var count: String?
     var suspects: Int
     /// Who else holds it.
     var consumer: String?
@@ -70,7 +70,7 @@ extension StatusReport.Line {
     lastEdge = try fields.optionalInteger("last-edge")
     edges = try fields.integer("edges")
     isCount = fields.members["suspects"] != nil
-    if let value = fields.members["total"], value != .null { total = value.text }
+    if let value = fields.members["count"], value != .null { count = value.text }
     suspects = try fields.optionalInteger("suspects") ?? 0
     consumer = try fields.optionalString("consumer")
   }
@@ -111,14 +111,14 @@ extension StatusReport.AreaPart {
 extension StatusReport {
   var lineTable: TextTable {
     var table = TextTable(
-      "LINE", "PLACE", "STATE", "FOR", "LEVEL", "LAST EDGE", "TOTAL", "SUSPECT", "HELD BY")
+      "LINE", "PLACE", "STATE", "FOR", "LEVEL", "LAST EDGE", "COUNT", "SUSPECT", "HELD BY")
     for line in inputLines {
       let label = line.label.map { "\($0): " } ?? ""
       table.add(
         line.part.name, label + (line.place ?? line.address), line.part.state,
         line.part.age(at: time), line.isActive.map { $0 ? "active" : "inactive" } ?? "-",
         line.lastEdge.map { "\(span($0)) ago" } ?? "none yet",
-        line.isCount ? line.total ?? "none yet" : "-", line.isCount ? "\(line.suspects)" : "-",
+        line.isCount ? line.count ?? "none yet" : "-", line.isCount ? "\(line.suspects)" : "-",
         line.consumer ?? "")
     }
     return table

@@ -102,7 +102,7 @@ final class LinesPart: Sendable {
     let statistics = inputs.statistics
     for line in lines where line.isCount {
       let detail = LineDetail(
-        state: .countSuspect, reason: StuckFault.lines, total: statistics[line.name]?.total)
+        state: .countSuspect, reason: StuckFault.lines, count: statistics[line.name]?.total)
       board.accept(
         Event(
           time: clock.now(), severity: .warning, source: line.name, detail: .line(detail)))

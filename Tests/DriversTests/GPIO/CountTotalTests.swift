@@ -40,7 +40,7 @@ struct CountTotalTests {
     try reach(["in": 5, "out": 7, "new": 0])
     let states = sink.events.compactMap { event -> String? in
       guard case .line(let detail) = event.detail, detail.state != .failed else { return nil }
-      return "\(event.source) \(detail.state) \(detail.reason ?? "-") \(detail.total ?? 0)"
+      return "\(event.source) \(detail.state) \(detail.reason ?? "-") \(detail.count ?? 0)"
     }
     #expect(
       states == [

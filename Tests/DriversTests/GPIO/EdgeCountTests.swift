@@ -19,7 +19,7 @@ struct EdgeCountTests {
   func pace() {
     var line = LinePlay(.count(.rising, meter: nil), total: 40, reason: "unclean-stop")
     #expect(
-      line.events == [LineDetail(state: .countResumed, reason: "unclean-stop", total: 40)])
+      line.events == [LineDetail(state: .countResumed, reason: "unclean-stop", count: 40)])
     line.open()
     line.pass(5000)
     line.outputs = []
@@ -55,7 +55,7 @@ struct EdgeCountTests {
     line.input.end(at: line.time)
     line.collect()
     #expect(line.events.last?.reason == "equal-edges")
-    #expect(line.events.last?.total == 5)
+    #expect(line.events.last?.count == 5)
   }
 
   @Test("The kernel's number of an event runs over without a gap, and never counts backwards")

@@ -36,7 +36,7 @@ extension GPIOKernel {
         }
         #expect(sink.details(of: "same").map(\.state) == [.countBegan])
         #expect(sink.details(of: "changed").map(\.state) == [.countBegan, .countResumed])
-        #expect(sink.details(of: "changed").last?.total == 1)
+        #expect(sink.details(of: "changed").last?.count == 1)
       }
     }
 

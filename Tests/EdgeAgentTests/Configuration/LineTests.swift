@@ -169,6 +169,27 @@ struct LineTests {
     #expect(problems(lines: one, areas: "{ a: { points: [ d.p ], every: 1d } }").isEmpty)
   }
 
+  @Test("Beams of one gate settle alike: else the second would be told before the first")
+  func beams() throws {
+    func problems(_ inner: String, gate: String = "beams: [ outer, inner ]") -> [String] {
+      Fixtures.lines { () throws(ConfigurationProblems) in
+        try Fixtures.load(
+          text: minimal + """
+            lines: { outer: { line: DI1, debounce: 50ms }, inner: { line: DI2\(inner) } }
+            areas: { a: { gates: [ { \(gate) } ] } }
+            """)
+      }
+    }
+    #expect(problems(", debounce: 50ms").isEmpty)
+    #expect(problems("", gate: "in: outer, out: inner").isEmpty)
+    #expect(
+      problems(", debounce: 20ms") == [
+        "FILE:4:26: areas.a.gates[1].beams: outer has a debounce of 50ms and inner of 20ms: the "
+          + "directions would be mistaken; the same debounce of both is expected"
+      ])
+    #expect(problems("").count == 1)
+  }
+
   @Test("A quota is what an operator may set, and no more")
   func quota() throws {
     func problems(_ quota: Int64) -> [String] {

@@ -18,12 +18,12 @@ struct InputStatusTests {
   @Test("The tables say where a line was found, what it counts, and who holds it")
   func tables() throws {
     let report = try example()
-    #expect(report.inputLines.map(\.total) == ["4711", nil])
+    #expect(report.inputLines.map(\.count) == ["4711", nil])
     #expect(report.inputLines.map(\.isActive) == [false, nil])
     #expect(
       report.lineTable.lines == [
         "LINE      PLACE                           STATE             "
-          + "                                FOR   LEVEL     LAST EDGE  TOTAL  SUSPECT  HELD BY",
+          + "                                FOR   LEVEL     LAST EDGE  COUNT  SUSPECT  HELD BY",
         "gate-in   DI2: gpiochip0 (bank-a) line 4  ok                "
           + "                                3 h   inactive  12 s ago   4711   0",
         "main-fan  DI1: line 0 of bank-a           gpiochip0 (bank-a) line 0 is h"
