@@ -21,6 +21,9 @@ struct BoardDescription: Sendable, Hashable {
   var lines: [String: Line]
   /// Names of lines that the file has wrong.
   var refusedLines: Set<String> = []
+  /// Whether the section as a whole is wrong, so that any name may stand in it.
+  var hasRefusedPorts = false
+  var hasRefusedLines = false
 }
 
 extension BoardDescription {
@@ -32,15 +35,21 @@ extension BoardDescription {
   /// Decodes a board file's root.
   init(_ file: MappingReader) {
     description = file.take("description")?.text("the board in words")
-    let ports = file.take("serial-ports")?.mapping { ports in
-      ports.takePrinted().map { name, value in (name, value.absolutePath() ?? "") }
+    let ports = Setting(file.take("serial-ports")) { section in
+      section.mapping { ports in
+        ports.takePrinted().map { name, value in (name, value.absolutePath() ?? "") }
+      }
     }
-    serialPorts = Dictionary(ports ?? [], uniquingKeysWith: { first, _ in first })
-    let lines = file.take("lines")?.mapping { lines in
-      lines.takePrinted().map { name, value in (name, value.mapping(Line.init)) }
+    serialPorts = Dictionary(ports.value ?? [], uniquingKeysWith: { first, _ in first })
+    hasRefusedPorts = ports.isRefused
+    let lines = Setting(file.take("lines")) { section in
+      section.mapping { lines in
+        lines.takePrinted().map { name, value in (name, value.mapping(Line.init)) }
+      }
     }
+    hasRefusedLines = lines.isRefused
     self.lines = [:]
-    for (name, line) in lines ?? [] {
+    for (name, line) in lines.value ?? [] {
       self.lines[name] = line
       if line == nil { refusedLines.insert(name) }
     }

@@ -44,7 +44,14 @@ extension LineAddress {
 
   private static func chipText(_ place: ConfigurationValue) -> String? {
     guard let text = place.text("a chip's label") else { return nil }
-    guard text.hasPrefix("/") else { return kernelText(place, "a chip's label") }
+    guard text.hasPrefix("/") else {
+      guard !text.contains("/") else {
+        place.refuse(
+          "is no label", "a chip's label, its name, or a path from \(devices) is expected")
+        return nil
+      }
+      return kernelText(place, "a chip's label")
+    }
     guard text.hasPrefix(devices) else {
       place.refuse("is no device", "a chip's label, or a path from \(devices), is expected")
       return nil

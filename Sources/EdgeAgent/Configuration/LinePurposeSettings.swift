@@ -31,6 +31,8 @@ struct LinePurposeSettings {
   private static let rates: [(total: MeasurementUnit, rate: MeasurementUnit)] = [
     (.kilowattHour, .kilowatt), (.cubicMetre, .cubicMetrePerHour),
   ]
+  /// More than any meter's pulse stands for, and far from where the digits of a total end.
+  private static let highestPulse = 1_000_000.0
   /// Each period is an interrupt: ten thousand a second are a processor's day.
   private static let highestHertz = 10_000.0
   /// Shorter is noise, longer is no warning.
@@ -49,7 +51,7 @@ struct LinePurposeSettings {
       pulse: Setting(line.take("pulse")) { $0.mapping(pulse) },
       frequency: Setting(line.take("frequency")) { $0.mapping(frequency) },
       unit: Setting(line.take("unit")) { $0.measurementUnit() },
-      range: Setting(line.take("range"), PointSettings.range),
+      range: Setting(line.take("range")) { PointSettings.range($0) },
       decimals: Setting(line.take("decimals")) {
         $0.integer(in: 0...Int64(PointDescription.mostDecimals)).map { UInt8($0) }
       },
@@ -65,6 +67,10 @@ struct LinePurposeSettings {
       valuePlace?.refuse("is not above 0", "what a pulse adds is expected")
       return nil
     }
+    if let value, value.approximate > highestPulse {
+      valuePlace?.refuse("is above \(plainText(highestPulse))", "what a pulse adds is expected")
+      return nil
+    }
     guard let value, let unit else { return nil }
     guard rates.contains(where: { $0.total == unit }) else {
       unitPlace?.refuse(
@@ -76,7 +82,9 @@ struct LinePurposeSettings {
 
   private static func frequency(_ frequency: MappingReader) -> Frequency? {
     let hertzPlace = frequency.require("hz", "the sensor's band such as [200, 1000]")
-    let hertz = hertzPlace.flatMap(PointSettings.range)
+    let hertz = hertzPlace.flatMap {
+      PointSettings.range($0, of: "two frequencies such as [200, 1000]")
+    }
     let valuesPlace = frequency.require("value", "what its ends stand for, such as [0, 15],")
     let values = valuesPlace.flatMap(ends)
     let margin = Setting(frequency.take("margin")) { $0.decimal() }

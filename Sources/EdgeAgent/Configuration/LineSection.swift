@@ -110,7 +110,7 @@ struct LineNames {
     guard let name = place.text(expected), let board else { return nil }
     guard let line = board.lines[name] else {
       // One that the board file has and got wrong is reported there.
-      if board.refusedLines.contains(name) { return nil }
+      if board.hasRefusedLines || board.refusedLines.contains(name) { return nil }
       place.refuse("the board \(boardName) has no line \(name)", hint(for: name, board))
       return nil
     }

@@ -101,7 +101,12 @@ struct PointSettings {
   }
 
   static func range(_ value: ConfigurationValue) -> ValueRange? {
-    guard let limits = value.list(2...2, of: "two limits such as [0, 4]") else { return nil }
+    range(value, of: "two limits such as [0, 4]")
+  }
+
+  /// As above, of something else.
+  static func range(_ value: ConfigurationValue, of expected: String) -> ValueRange? {
+    guard let limits = value.list(2...2, of: expected) else { return nil }
     let numbers = limits.compactMap { $0.decimal()?.approximate }
     guard numbers.count == 2 else { return nil }
     guard numbers[0] < numbers[1] else {

@@ -48,6 +48,7 @@ struct SerialPorts {
     guard let name = port.text(expected) else { return nil }
     if name.hasPrefix("/") { return name }
     guard let board else { return nil }
+    if board.hasRefusedPorts { return nil }
     if let path = board.serialPorts[name] { return path.isEmpty ? nil : path }
     port.refuse("the board \(boardName) has no port \(name)", hint(for: name, board))
     return nil

@@ -225,6 +225,20 @@ struct LineTests {
     #expect(lines.map { $0.prefix { $0 != " " } } == ["FILE:1:57:", "FILE:5:22:", "FILE:6:63:"])
   }
 
+  @Test("Where a board's section is wrong as a whole, nobody who names a part of it is blamed")
+  func refusedBoardSections() {
+    let lines = Fixtures.lines { () throws(ConfigurationProblems) in
+      try Fixtures.load(
+        text: """
+          gateway: { id: gw-1, mine: 0520, region: 520201, board: unlisted }
+          uplinks: { province: { url: mqtt://broker.example } }
+          buses: { b: { rtu: { port: COM1, baud: 9600 } } }
+          lines: { one: { line: DI1 }, two: { line: DI2 } }
+          """)
+    }
+    #expect(lines.count == 2 && lines.allSatisfy { $0.contains("unlisted.yaml:") }, "\(lines)")
+  }
+
   @Test("Two lines are one as far as words tell")
   func sameness() {
     let numbered = LineAddress.offset(chip: "gpiochip2", offset: 4)
