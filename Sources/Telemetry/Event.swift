@@ -240,7 +240,8 @@ public struct LineDetail: Sendable, Hashable {
     case chattering
     /// Each change is reported again.
     case calm
-    /// A count begins at `count`, because none is known from before.
+    /// A count begins at `count`, because none is known from before; `reason` is `damaged` where
+    /// the store may have had one that can't be read.
     case countBegan = "count-began"
     /// A count goes on at `count`; what came while nobody counted is not in it. `reason` says
     /// how the time before ended.

@@ -47,18 +47,19 @@ struct NewestSamplesTests {
     try #require(test.journal.index(of: .data).withLock { $0.segments.count } > 3)
 
     let found = test.journal.newestSamples(of: Self.names.union(["nobody"]))
-    #expect(Set(found.keys) == Self.names)
-    #expect(found["gate-in"] == old)
+    #expect(Set(found.samples.keys) == Self.names)
+    #expect(found.samples["gate-in"] == old)
+    #expect(found.damaged.isEmpty)
     let last = last(in: test)
     for name in ["return-air", "face-101"] {
-      #expect(found[name]?.outcomes == last[name]?.outcomes)
-      #expect(found[name]?.time.monotonic == last[name]?.monotonic)
-      #expect(found[name]?.time.offset == test.clock.now().offset)
+      #expect(found.samples[name]?.outcomes == last[name]?.outcomes)
+      #expect(found.samples[name]?.time.monotonic == last[name]?.monotonic)
+      #expect(found.samples[name]?.time.offset == test.clock.now().offset)
     }
     // The segment with the count is older than those that are looked into.
     let newest = test.journal.newestSamples(of: ["gate-in"], inNewest: 2)
-    #expect(newest.isEmpty)
-    #expect(test.journal.newestSamples(of: []).isEmpty)
+    #expect(newest == NewestSamples())
+    #expect(test.journal.newestSamples(of: []) == NewestSamples())
   }
 
   @Test(
@@ -70,7 +71,7 @@ struct NewestSamplesTests {
     var total: UInt64 = 0
     for _ in 0..<4 {
       let test = try StoreUnderTest(disk, StoreUnderTest.settings(segments: 200))
-      let start = test.journal.newestSamples(of: ["gate-in"])["gate-in"]
+      let start = test.journal.newestSamples(of: ["gate-in"]).samples["gate-in"]
       #expect(start.map { Self.total(of: $0) } ?? 0 >= total, "seed \(seed)")
       total = start.map { Self.total(of: $0) } ?? 0
       var next = total
@@ -86,13 +87,15 @@ struct NewestSamplesTests {
           total = next
         }
       }
-      #expect(test.journal.newestSamples(of: ["gate-in"])["gate-in"].map(Self.total) == next)
+      #expect(
+        test.journal.newestSamples(of: ["gate-in"]).samples["gate-in"].map(Self.total) == next)
       disk = disk.afterPowerCut(using: &generator)
     }
     let test = try StoreUnderTest(disk, StoreUnderTest.settings(segments: 200))
     let found = test.journal.newestSamples(of: Self.names)
     let last = last(in: test)
-    #expect(found.mapValues(\.outcomes) == last.mapValues(\.outcomes), "seed \(seed)")
+    #expect(found.samples.mapValues(\.outcomes) == last.mapValues(\.outcomes), "seed \(seed)")
+    #expect(found.damaged.isEmpty, "seed \(seed)")
   }
 
   private static func total(of sample: Sample) -> UInt64 {
@@ -114,8 +117,53 @@ struct NewestSamplesTests {
     let second = try StoreUnderTest(next)
     let found = second.journal.newestSamples(of: Self.names)
     let last = last(in: second)
-    #expect(found.mapValues(\.outcomes) == last.mapValues(\.outcomes))
-    let total = try #require(found["gate-in"].map(Self.total))
+    #expect(found.samples.mapValues(\.outcomes) == last.mapValues(\.outcomes))
+    let total = try #require(found.samples["gate-in"].map(Self.total))
     #expect(total > 1 && total <= 150)
+  }
+
+  /// A store of many segments with a count in an old one, damaged by `change`.
+  private func damaged(
+    segment place: (Int) -> Int, _ change: (inout [UInt8]) -> Void
+  ) throws -> NewestSamples {
+    var generator = SeededGenerator(seed: 63)
+    let disk = SimulatedDisk()
+    let settings = StoreUnderTest.settings(segments: 100)
+    let first = try StoreUnderTest(disk, settings)
+    try first.append(450, using: &generator)
+    try append(count(7, at: first.clock.now()), to: first)
+    try first.append(900, using: &generator)
+    try first.store.commit()
+    let names = first.journal.index(of: .data).withLock { $0.segments.map(\.name) }
+    try #require(names.count > 3)
+    let next = disk.afterKill()
+    next.damage("store/data/\(names[place(names.count)])", change)
+    return try StoreUnderTest(next, settings).journal.newestSamples(
+      of: Self.names.union(["nobody"]))
+  }
+
+  @Test("A damaged frame is said of the devices that may have had a newer sample there")
+  func damagedFrame() throws {
+    let hole: (inout [UInt8]) -> Void = { bytes in
+      for place in 5000..<5100 { bytes[place] ^= 0xA5 }
+    }
+    // Behind the count and before the newest samples of the others.
+    let late = try damaged(segment: { $0 - 2 }, hole)
+    #expect(Set(late.samples.keys) == Self.names)
+    #expect(late.damaged == ["gate-in", "nobody"])
+    // Before the count: of what was never seen it is not known.
+    let early = try damaged(segment: { _ in 0 }, hole)
+    #expect(early.damaged == ["nobody"])
+  }
+
+  @Test("A segment whose end, or all of it, is gone is said likewise")
+  func damagedSegment() throws {
+    for from in [SegmentHeader.bytes, 6000] {
+      let found = try damaged(segment: { $0 - 2 }) { bytes in
+        for place in from..<bytes.count { bytes[place] = 0 }
+      }
+      #expect(found.samples["gate-in"].map(Self.total) == 7)
+      #expect(found.damaged == ["gate-in", "nobody"], "from \(from)")
+    }
   }
 }

@@ -13,7 +13,7 @@ public final class GPIOInputs: Sendable {
   ///   - totalReason: How they ended, for the events that tell that they go on.
   ///   - doubt: Why those that are not among them may have been more than 0.
   public convenience init(
-    _ lines: [LineDefinition], totals: [String: UInt64], totalReason: String?,
+    _ lines: [LineDefinition], totals: [String: KnownTotal], totalReason: String?,
     doubt: String? = nil, sink: any LineSink, clock: any TimeSource, heartbeat: Heartbeat
   ) throws(SystemError) {
     try self.init(
@@ -23,7 +23,7 @@ public final class GPIOInputs: Sendable {
 
   /// With a kernel's queue of `queueSize` edges a line.
   init(
-    _ lines: [LineDefinition], totals: [String: UInt64], totalReason: String?,
+    _ lines: [LineDefinition], totals: [String: KnownTotal], totalReason: String?,
     doubt: String? = nil, sink: any LineSink, clock: any TimeSource, heartbeat: Heartbeat,
     queueSize: UInt32
   ) throws(SystemError) {
@@ -45,7 +45,7 @@ public final class GPIOInputs: Sendable {
   ///   - totals: What counts of lines that were not watched before are known to have been.
   ///   - doubt: Why those that are not among them may have been more than 0.
   public func use(
-    _ lines: [LineDefinition], totals: [String: UInt64] = [:], doubt: String? = nil
+    _ lines: [LineDefinition], totals: [String: KnownTotal] = [:], doubt: String? = nil
   ) {
     inbox.use(lines, totals: totals, doubt: doubt)
   }

@@ -7,7 +7,7 @@ final class InputInbox: Sendable {
     /// What to watch, until the thread has taken it.
     var lines: [LineDefinition]?
     /// Of lines that were not watched before.
-    var totals: [String: UInt64] = [:]
+    var totals: [String: KnownTotal] = [:]
     var doubt: String?
     var isCancelled = false
     var hasEnded = false
@@ -16,7 +16,7 @@ final class InputInbox: Sendable {
 
   private struct Orders {
     var lines: [LineDefinition]?
-    var totals: [String: UInt64]
+    var totals: [String: KnownTotal]
     var doubt: String?
     var isCancelled: Bool
   }
@@ -40,7 +40,7 @@ final class InputInbox: Sendable {
     try epoll.add(bell.descriptor, as: 0)
   }
 
-  func use(_ lines: [LineDefinition], totals: [String: UInt64], doubt: String?) {
+  func use(_ lines: [LineDefinition], totals: [String: KnownTotal], doubt: String?) {
     state.withLock { state in
       state.lines = lines
       state.doubt = doubt

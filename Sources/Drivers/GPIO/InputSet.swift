@@ -12,6 +12,7 @@ final class InputSet {
   private static let clockReadings = 8
   /// How often edges are looked for that came while lines were read.
   private static let lateReadings = 4
+
   private typealias Edge = (channel: Int, edge: LineEdge)
 
   private let epoll: Epoll
@@ -21,7 +22,7 @@ final class InputSet {
   private var channels: [InputChannel] = []
   private var indices: [UInt64: Int] = [:]
   private var lastKey: UInt64 = 0
-  private var totals: [String: (total: UInt64, reason: String?)]
+  private var totals: [String: (total: KnownTotal, reason: String?)]
   private var eventClock = EventClock()
   private var outputs: [LineOutput] = []
   /// Lines whose queue was found full, and that could not be read, since edges were last handed on.
@@ -29,11 +30,11 @@ final class InputSet {
   private var broken: [(channel: Int, fault: LineFault)] = []
 
   init(
-    _ epoll: Epoll, totals: [String: UInt64], totalReason: String?, sink: any LineSink,
+    _ epoll: Epoll, totals: [String: KnownTotal], totalReason: String?, sink: any LineSink,
     clock: any TimeSource, queueSize: UInt32
   ) {
     self.epoll = epoll
-    self.totals = totals.mapValues { ($0, totalReason) }
+    self.totals = totals.mapValues { ($0, $0.isDamaged ? PastEnding.damaged : totalReason) }
     self.sink = sink
     self.clock = clock
     self.queueSize = queueSize
@@ -56,7 +57,7 @@ final class InputSet {
   ///   - known: What counts of lines that were not watched before are known to have been.
   ///   - doubt: Why those that are not among them may have been more than 0.
   func use(
-    _ lines: [LineDefinition], totals known: [String: UInt64] = [:], doubt: String? = nil
+    _ lines: [LineDefinition], totals known: [String: KnownTotal] = [:], doubt: String? = nil
   ) {
     takeRemainingEdges()
     let wanted = Set(lines)
@@ -65,7 +66,9 @@ final class InputSet {
       end(index, at: now)
     }
     // What was counted here is newer than what anybody else knows.
-    totals.merge(known.mapValues { ($0, PastEnding.reload) }) { own, _ in own }
+    totals.merge(
+      known.mapValues { ($0, $0.isDamaged ? PastEnding.damaged : PastEnding.reload) }
+    ) { own, _ in own }
     var kept: [LineDefinition: InputChannel] = [:]
     for channel in channels where wanted.contains(channel.definition) {
       kept[channel.definition] = channel
@@ -77,7 +80,7 @@ final class InputSet {
       lastKey += 1
       let known = totals[line.name]
       let reason = known == nil ? doubt : known?.reason
-      let input = LineInput(line, total: known?.total, totalReason: reason, at: now)
+      let input = LineInput(line, total: known?.total.total, totalReason: reason, at: now)
       return InputChannel(line, key: lastKey, input: input, at: now.monotonic)
     }
     indices = [:]
@@ -295,7 +298,7 @@ final class InputSet {
       tell(missed, of: index, at: now)
     }
     if let total = channels[index].input.statistics.total {
-      totals[channels[index].definition.name] = (total, PastEnding.reload)
+      totals[channels[index].definition.name] = (KnownTotal(total), PastEnding.reload)
     }
   }
 

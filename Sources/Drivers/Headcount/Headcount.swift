@@ -28,21 +28,24 @@ public final class Headcount: Sendable {
 
   /// Begins to count.
   /// - Parameters:
-  ///   - restored: the newest sample of each area that the journal has, by its name.
-  ///   - reason: how the time before ended, for the events that tell that a balance goes on.
-  ///   - doubt: why the journal may have lost an area's samples. Of an area without one, what the
+  ///   - restored: The newest sample of each area that the journal has, by its name.
+  ///   - damaged: Areas of which there may have been a newer one that can't be read any more.
+  ///   - reason: How the time before ended, for the events that tell that a balance goes on.
+  ///   - doubt: Why the journal may have lost an area's samples. Of an area without one, what the
   ///     gates say is not known then until it is set; with `nil` it is a new area, with nobody in.
   public init(
-    _ areas: [AreaDefinition], restored: [String: Sample], reason: String? = nil,
-    doubt: String? = nil, sink: any SampleSink, clock: any TimeSource
+    _ areas: [AreaDefinition], restored: [String: Sample], damaged: Set<String> = [],
+    reason: String? = nil, doubt: String? = nil, sink: any SampleSink, clock: any TimeSource
   ) {
     let start = clock.now()
     state = Monitor(
       State(
         areas: areas.map { area in
           let sample = restored[area.name]
+          let reason = sample == nil ? doubt : reason
           return Area(
-            area, restored: sample, reason: sample == nil ? doubt : reason, at: start)
+            area, restored: sample,
+            reason: damaged.contains(area.name) ? PastEnding.damaged : reason, at: start)
         }))
     (self.sink, self.clock) = (sink, clock)
     areasOfLine = Self.index(areas) { Set($0.gates.flatMap(\.sensors.lines)) }

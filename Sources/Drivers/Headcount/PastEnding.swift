@@ -5,6 +5,8 @@ public enum PastEnding {
   public static let stop = "stop"
   /// The agent went over to another configuration.
   public static let reload = "reload"
+  /// What the journal had last of a count can't be read any more.
+  static let damaged = "damaged"
 
   /// Whether nothing that was counted then is missing; `nil`: there was nothing.
   static func isTrusted(_ reason: String?) -> Bool {

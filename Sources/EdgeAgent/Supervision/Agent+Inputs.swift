@@ -5,7 +5,7 @@ internal import Telemetry
 /// What the journal knows of counts and balances that begin.
 struct InputsPast: Sendable {
   /// The newest sample of each line and area that it has one of.
-  var samples: [String: Sample]
+  var newest: NewestSamples
   /// How the time before ended.
   var reason: String
   /// Why the journal may have lost what it knew of the others.
@@ -27,7 +27,7 @@ extension Agent {
     let names = Set(new.countedNames).subtracting(old?.countedNames ?? [])
     let reason = journal.isAfterOrderlyStop ? PastEnding.stop : GapReason.uncleanStop.rawValue
     return InputsPast(
-      samples: journal.newestSamples(of: names), reason: old == nil ? reason : PastEnding.reload,
+      newest: journal.newestSamples(of: names), reason: old == nil ? reason : PastEnding.reload,
       doubt: journal.isDurable ? nil : GapReason.storeFailed.rawValue)
   }
 
@@ -35,7 +35,7 @@ extension Agent {
   func beginInputs(_ past: InputsPast) {
     let digest = JournalChange(configuration).definitionsDigest
     headcount.use(
-      configuration.areas, lines: Set(configuration.lines.map(\.name)), restored: past.samples,
+      configuration.areas, lines: Set(configuration.lines.map(\.name)), restored: past.newest,
       reason: past.reason, doubt: past.doubt,
       definitions: digest)
     let headcount = configuration.areas.isEmpty ? nil : headcount
@@ -46,7 +46,9 @@ extension Agent {
   private func use(
     _ definitions: [LineDefinition], _ past: InputsPast, definitions digest: UInt32
   ) {
-    let totals = past.samples.compactMapValues(CountTotal.total)
+    let newest = past.newest
+    var totals = newest.samples.compactMapValues(CountTotal.total).mapValues { KnownTotal($0) }
+    for name in newest.damaged { totals[name] = KnownTotal(totals[name]?.total, isDamaged: true) }
     if definitions.isEmpty {
       guard let ending = lines else { return }
       ending.cancel()

@@ -1,3 +1,4 @@
+internal import Buffering
 internal import Drivers
 internal import LinuxSystem
 internal import Telemetry
@@ -52,11 +53,11 @@ final class HeadcountPart: Sendable {
   /// - Parameters:
   ///   - lines: All lines that are configured. What is known of others is forgotten: one that is
   ///     configured again later is read anew.
-  ///   - restored: The newest sample of areas that begin, as far as the journal has one.
+  ///   - restored: What the journal has of areas that begin.
   ///   - reason: How the time before ended for those.
   ///   - doubt: Why the journal may have lost what it knew of the others.
   func use(
-    _ areas: [AreaDefinition], lines: Set<String>, restored: [String: Sample],
+    _ areas: [AreaDefinition], lines: Set<String>, restored: NewestSamples,
     reason: String? = nil, doubt: String? = nil, definitions: UInt32
   ) {
     // All at once: nobody who passes meanwhile is counted by none, or by two.
@@ -69,7 +70,8 @@ final class HeadcountPart: Sendable {
       for counter in old where !areas.contains(counter.area) {
         previous[counter.area.name] = counter.end()
       }
-      last.merge(previous) { $1 }
+      last.samples.merge(previous) { $1 }
+      last.damaged.subtract(previous.keys)
       state.counters = areas.map { area in
         if let same = old.first(where: { $0.area == area }) {
           same.intake.use(definitions: definitions)
@@ -78,7 +80,7 @@ final class HeadcountPart: Sendable {
         let intake = AreaIntake(
           board: board, definitions: definitions, after: previous[area.name])
         let headcount = Headcount(
-          [area], restored: last,
+          [area], restored: last.samples, damaged: last.damaged,
           reason: previous[area.name] == nil ? reason : PastEnding.reload, doubt: doubt,
           sink: intake, clock: clock)
         tell(headcount, state.lines, of: area)

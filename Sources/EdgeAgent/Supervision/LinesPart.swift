@@ -9,7 +9,7 @@ final class LinesPart: Sendable {
 
   private struct State {
     var lines: [LineDefinition]
-    var totals: [String: UInt64]
+    var totals: [String: KnownTotal]
     var totalReason: String?
     var doubt: String?
     var inputs: GPIOInputs?
@@ -30,7 +30,7 @@ final class LinesPart: Sendable {
   ///   - totalReason: How they ended.
   ///   - doubt: Why those that are not among them may have been more than 0.
   init(
-    _ lines: [LineDefinition], totals: [String: UInt64], totalReason: String?, doubt: String?,
+    _ lines: [LineDefinition], totals: [String: KnownTotal], totalReason: String?, doubt: String?,
     intake: LineIntake, board: HealthBoard, clock: any TimeSource
   ) {
     self.intake = intake
@@ -72,7 +72,7 @@ final class LinesPart: Sendable {
   ///   - totals: What counts of lines that begin are known to have been.
   ///   - doubt: Why those that are not among them may have been more than 0.
   func use(
-    _ lines: [LineDefinition], totals: [String: UInt64], doubt: String?, definitions: UInt32
+    _ lines: [LineDefinition], totals: [String: KnownTotal], doubt: String?, definitions: UInt32
   ) {
     intake.use(lines, definitions: definitions)
     let inputs: GPIOInputs? = state.withLock { state in

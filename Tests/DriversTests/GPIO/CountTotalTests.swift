@@ -69,4 +69,30 @@ struct CountTotalTests {
     #expect(told.dropFirst().allSatisfy { $0.hasPrefix("warning ") && $0.contains("countBegan") })
     #expect(told.last == "warning new countBegan damaged")
   }
+
+  @Test("A count whose end can't be read any more says so in a warning, old or new")
+  func damaged() throws {
+    let inputs = try GPIOInputs(
+      [line("in"), line("gone"), line("well")],
+      totals: [
+        "in": KnownTotal(5, isDamaged: true), "gone": KnownTotal(nil, isDamaged: true), "well": 6,
+      ], totalReason: "stop", sink: sink, clock: KernelClock(), heartbeat: Heartbeat(name: "gpio"))
+    defer {
+      inputs.cancel()
+      #expect(inputs.waitForEnd(atMost: patienceSeconds))
+    }
+    func begun() -> [String] {
+      sink.events.compactMap { event in
+        guard case .line(let detail) = event.detail, detail.state != .failed else { return nil }
+        return "\(event.severity) \(event.source) \(detail.state) \(detail.reason ?? "-")"
+      }
+    }
+    try waitUntil("all have begun") { begun().count == 3 }
+    #expect(
+      begun() == [
+        "warning in countResumed damaged", "warning gone countBegan damaged",
+        "info well countResumed stop",
+      ])
+    #expect(inputs.statistics.mapValues(\.total) == ["in": 5, "gone": 0, "well": 6])
+  }
 }

@@ -281,6 +281,23 @@ struct AreaTests {
     }
   }
 
+  @Test("A balance whose end can't be read any more says so in a warning, old or new")
+  func damaged() {
+    let first = Play()
+    first.begin()
+    first.pulse("in", times: 4)
+    for sample in [nil, first.ledger.samples.last] {
+      var area = Area(first.area, restored: sample, reason: "damaged", at: first.clock.now())
+      let events = area.takeOutputs().compactMap { output -> Event? in
+        if case .event(let event) = output { event } else { nil }
+      }
+      let detail = HeadcountDetail(
+        state: sample == nil ? .began : .resumed, count: sample == nil ? nil : 4, reason: "damaged")
+      #expect(events.map(\.detail) == [.headcount(detail)])
+      #expect(events.map(\.severity) == [.warning])
+    }
+  }
+
   @Test("An operator sets what the gates say; the event says who, why and what it was")
   func set() throws {
     let play = Play()

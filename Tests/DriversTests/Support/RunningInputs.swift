@@ -78,7 +78,7 @@ final class RecordingLineSink: LineSink {
 
 /// GPIO inputs that run as long as the body does.
 func withInputs(
-  _ lines: [LineDefinition], totals: [String: UInt64] = [:], totalReason: String? = nil,
+  _ lines: [LineDefinition], totals: [String: KnownTotal] = [:], totalReason: String? = nil,
   queueSize: UInt32 = GPIOLine.queueSize,
   _ body: (GPIOInputs, RecordingLineSink) throws -> Void
 ) throws {

@@ -28,18 +28,18 @@ struct AreaReloadTests {
       board: HealthBoard(configuration: configuration, ring: SampleRing(), clock: clock),
       clock: clock)
     defer { part.end() }
-    part.use([area(every: 1000)], lines: ["in"], restored: [:], definitions: 1)
+    part.use([area(every: 1000)], lines: ["in"], restored: NewestSamples(), definitions: 1)
     part.line("in", changedTo: nil, at: clock.now())
     for isActive in [false, true, false] {
       part.accept(LineTransition(line: "in", isActive: isActive, time: clock.now()))
     }
     #expect(part.states.map(\.count) == [.good(.int(1))])
-    part.use([area(every: 2000)], lines: ["in"], restored: [:], definitions: 2)
+    part.use([area(every: 2000)], lines: ["in"], restored: NewestSamples(), definitions: 2)
     #expect(part.states.map(\.count) == [.good(.int(1))])
     part.accept(LineTransition(line: "in", isActive: true, time: clock.now()))
     #expect(part.states.map(\.count) == [.good(.int(2))])
     part.line("in", changedTo: .lineMissing, at: clock.now())
-    part.use([area(every: 1000)], lines: ["in"], restored: [:], definitions: 3)
+    part.use([area(every: 1000)], lines: ["in"], restored: NewestSamples(), definitions: 3)
     #expect(part.states.map(\.count) == [.bad(.lineMissing, raw: .int(2))])
   }
 }

@@ -22,7 +22,7 @@ struct HeadcountPartTests {
     board = HealthBoard(configuration: configuration, ring: ring, clock: clock)
     part = HeadcountPart(board: board, clock: clock)
     intake = LineIntake(board: board, headcount: part, definitions: 7)
-    part.use(configuration.areas, lines: Self.lines, restored: [:], definitions: 7)
+    part.use(configuration.areas, lines: Self.lines, restored: NewestSamples(), definitions: 7)
     for line in ["gate-in", "gate-out"] {
       intake.line(line, changedTo: nil, at: clock.now())
       intake.accept(LineTransition(line: line, isActive: false, time: clock.now()))
@@ -81,7 +81,9 @@ struct HeadcountPartTests {
     for _ in 0..<3 { pass("gate-in") }
     let sample = try newest()
     let other = HeadcountPart(board: board, clock: clock)
-    other.use(configuration.areas, lines: Self.lines, restored: ["heading": sample], definitions: 6)
+    other.use(
+      configuration.areas, lines: Self.lines, restored: NewestSamples(samples: ["heading": sample]),
+      definitions: 6)
     #expect(other.states.first?.balance == 3)
     other.end()
     _ = ring.take(atMost: 0)
@@ -90,7 +92,9 @@ struct HeadcountPartTests {
     var changed = configuration.areas
     changed[0].quota = 12
     changed[0].everyMilliseconds = 2000
-    part.use(changed, lines: Self.lines, restored: ["heading": sample], definitions: 8)
+    part.use(
+      changed, lines: Self.lines, restored: NewestSamples(samples: ["heading": sample]),
+      definitions: 8)
     #expect(balance() == 4)
     // Nobody says again that the lines are well.
     #expect(part.states.first?.faults == [])
@@ -112,7 +116,7 @@ struct HeadcountPartTests {
     // A reload meanwhile changes nothing of that.
     var changed = configuration.areas
     changed[0].quota = 12
-    part.use(changed, lines: Self.lines, restored: [:], definitions: 8)
+    part.use(changed, lines: Self.lines, restored: NewestSamples(), definitions: 8)
     #expect(part.states.first?.count == .bad(.notRead, raw: .int(1)))
     part.lines(areStuck: false)
     #expect(part.states.first?.count == .good(.int(1)))
@@ -121,7 +125,7 @@ struct HeadcountPartTests {
     let other = HeadcountPart(board: board, clock: clock)
     defer { other.end() }
     other.use(
-      configuration.areas, lines: Self.lines, restored: [:], doubt: "store-failed",
+      configuration.areas, lines: Self.lines, restored: NewestSamples(), doubt: "store-failed",
       definitions: 7)
     for line in ["gate-in", "gate-out"] { other.line(line, changedTo: nil, at: clock.now()) }
     try waitUntil("health names it") {
@@ -136,11 +140,11 @@ struct HeadcountPartTests {
   @Test("Of a line that is not configured any more nothing is kept, and nothing taken")
   func removedLine() throws {
     pass("gate-in")
-    part.use([], lines: ["gate-out"], restored: [:], definitions: 8)
+    part.use([], lines: ["gate-out"], restored: NewestSamples(), definitions: 8)
     // What was on its way when the line was removed.
     intake.line("gate-in", changedTo: nil, at: clock.now())
     intake.accept(LineTransition(line: "gate-in", isActive: false, time: clock.now()))
-    part.use(configuration.areas, lines: Self.lines, restored: [:], definitions: 9)
+    part.use(configuration.areas, lines: Self.lines, restored: NewestSamples(), definitions: 9)
     #expect(
       part.states.first?.faults == [AreaState.Fault(source: "gate-in", reason: .notRead)])
     pass("gate-out")
@@ -171,13 +175,14 @@ struct HeadcountPartTests {
     let sample = try newest()
     let restored = HeadcountPart(board: board, clock: clock)
     restored.use(
-      configuration.areas, lines: Self.lines, restored: ["heading": sample], definitions: 7)
+      configuration.areas, lines: Self.lines, restored: NewestSamples(samples: ["heading": sample]),
+      definitions: 7)
     #expect(restored.states.first?.balance == 30)
   }
 
   @Test("Without areas nothing is told and nothing is shown")
   func empty() throws {
-    part.use([], lines: Self.lines, restored: [:], definitions: 7)
+    part.use([], lines: Self.lines, restored: NewestSamples(), definitions: 7)
     #expect(part.states.isEmpty)
     pass("gate-in")
     #expect(try ask("headcount").objects("areas").isEmpty)
@@ -225,7 +230,7 @@ struct HeadcountPartTests {
     var areas = configuration.areas
     areas[0].gates = []
     areas[0].reported = [PointReference(device: "p", point: "n", everyMilliseconds: 1000)]
-    part.use(areas, lines: Self.lines, restored: [:], definitions: 7)
+    part.use(areas, lines: Self.lines, restored: NewestSamples(), definitions: 7)
     #expect(word { try set() } == .notSettable)
     #expect(ring.take(atMost: 0).events.isEmpty)
   }

@@ -150,7 +150,7 @@ struct InputsTests {
   @Test("A count whose last sample did not come in time before the end is told as suspect")
   func unended() throws {
     let part = LinesPart(
-      configuration.lines, totals: ["gate-in": 5], totalReason: "stop", doubt: nil,
+      configuration.lines, totals: ["gate-in": KnownTotal(5)], totalReason: "stop", doubt: nil,
       intake: intake(), board: board, clock: clock)
     func suspects() -> [String] {
       ring.take(atMost: 0).events.compactMap { event in
