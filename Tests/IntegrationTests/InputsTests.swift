@@ -105,6 +105,34 @@ struct InputsTests {
     #expect(account.number("out-of-order", "count") == 0)
   }
 
+  @Test("A store that can't be read at the start makes a balance unknown, never 0, until it is set")
+  func lostStore() throws {
+    let rig = try rig()
+    try rig.startAll()
+    try waitUntil("the area is there") { try !area(rig, "heading-101").isEmpty }
+    func set(_ count: String) throws -> Int32 {
+      try ask(rig, "headcount", "set", "heading-101", count, "--operator", "w", "--reason", "r")
+        .status
+    }
+    #expect(try set("7") == 0)
+    #expect(try rig.agent?.stop() == 0)
+    let store = rig.path + "/store"
+    try FileManager.default.moveItem(atPath: store, toPath: store + ".away")
+    try write("no directory", to: store)
+    let agent = try rig.startAgent()
+    func sources() throws -> String { "\(try area(rig, "heading-101")["lost"] ?? "")" }
+    try waitUntil("the balance is not known") { try sources().contains("balance") }
+    try FileManager.default.removeItem(atPath: store)
+    try FileManager.default.moveItem(atPath: store + ".away", toPath: store)
+    try agent.waitUntilItPrints("store: ok")
+    #expect(try sources().contains("balance"))
+    #expect(try agent.stop() == 0)
+    try rig.startAgent()
+    try waitUntil("nor at the next start") { try sources().contains("balance") }
+    #expect(try set("6") == 0)
+    #expect(try !sources().contains("balance"))
+  }
+
   @Test("A reload changes an area and keeps its balance; status, probe and exits tell the rest")
   func reloadAndCommands() throws {
     let rig = try rig()

@@ -12,10 +12,6 @@ final class InputSet {
   private static let clockReadings = 8
   /// How often edges are looked for that came while lines were read.
   private static let lateReadings = 4
-  /// How a count ended that another definition of its line goes on with.
-  private static let reload = "reload"
-  /// The same where its end can't be read any more.
-  private static let damaged = "damaged"
 
   private typealias Edge = (channel: Int, edge: LineEdge)
 
@@ -38,7 +34,7 @@ final class InputSet {
     clock: any TimeSource, queueSize: UInt32
   ) {
     self.epoll = epoll
-    self.totals = totals.mapValues { ($0, $0.isDamaged ? Self.damaged : totalReason) }
+    self.totals = totals.mapValues { ($0, $0.isDamaged ? PastEnding.damaged : totalReason) }
     self.sink = sink
     self.clock = clock
     self.queueSize = queueSize
@@ -57,8 +53,12 @@ final class InputSet {
   }
 
   /// Watches those lines from now on; those whose definition is the same go on.
-  /// - Parameter known: What counts of lines that were not watched before are known to have been.
-  func use(_ lines: [LineDefinition], totals known: [String: KnownTotal] = [:]) {
+  /// - Parameters:
+  ///   - known: What counts of lines that were not watched before are known to have been.
+  ///   - doubt: Why those that are not among them may have been more than 0.
+  func use(
+    _ lines: [LineDefinition], totals known: [String: KnownTotal] = [:], doubt: String? = nil
+  ) {
     takeRemainingEdges()
     let wanted = Set(lines)
     let now = clock.now()
@@ -66,9 +66,9 @@ final class InputSet {
       end(index, at: now)
     }
     // What was counted here is newer than what anybody else knows.
-    totals.merge(known.mapValues { ($0, $0.isDamaged ? Self.damaged : Self.reload) }) { own, _ in
-      own
-    }
+    totals.merge(
+      known.mapValues { ($0, $0.isDamaged ? PastEnding.damaged : PastEnding.reload) }
+    ) { own, _ in own }
     var kept: [LineDefinition: InputChannel] = [:]
     for channel in channels where wanted.contains(channel.definition) {
       kept[channel.definition] = channel
@@ -79,7 +79,8 @@ final class InputSet {
       if let channel = kept[line] { return channel }
       lastKey += 1
       let known = totals[line.name]
-      let input = LineInput(line, total: known?.total.total, totalReason: known?.reason, at: now)
+      let reason = known == nil ? doubt : known?.reason
+      let input = LineInput(line, total: known?.total.total, totalReason: reason, at: now)
       return InputChannel(line, key: lastKey, input: input, at: now.monotonic)
     }
     indices = [:]
@@ -297,7 +298,7 @@ final class InputSet {
       tell(missed, of: index, at: now)
     }
     if let total = channels[index].input.statistics.total {
-      totals[channels[index].definition.name] = (KnownTotal(total), Self.reload)
+      totals[channels[index].definition.name] = (KnownTotal(total), PastEnding.reload)
     }
   }
 

@@ -36,6 +36,7 @@ final class HeadcountPart: Sendable {
     /// The configured lines, and what is known of them.
     var configuredLines: Set<String> = []
     var lines: [String: LineState] = [:]
+    var areLinesStuck = false
     var ticking: Task<Void, Never>?
     var isEnded = false
   }
@@ -55,8 +56,11 @@ final class HeadcountPart: Sendable {
   ///   - lines: All lines that are configured. What is known of others is forgotten: one that is
   ///     configured again later is read anew.
   ///   - restored: What the journal has of areas that begin.
+  ///   - reason: How the time before ended for those.
+  ///   - doubt: Why the journal may have lost what it knew of the others.
   func use(
-    _ areas: [AreaDefinition], lines: Set<String>, restored: NewestSamples, definitions: UInt32
+    _ areas: [AreaDefinition], lines: Set<String>, restored: NewestSamples,
+    reason: String? = nil, doubt: String? = nil, definitions: UInt32
   ) {
     // All at once: nobody who passes meanwhile is counted by none, or by two.
     state.withLock { state in
@@ -83,8 +87,11 @@ final class HeadcountPart: Sendable {
         let intake = AreaIntake(
           board: board, definitions: definitions, after: previous[area.name])
         let headcount = Headcount(
-          [area], restored: last.samples, damaged: last.damaged, sink: intake, clock: clock)
+          [area], restored: last.samples, damaged: last.damaged,
+          reason: previous[area.name] == nil ? reason : PastEnding.reload, doubt: doubt,
+          sink: intake, clock: clock)
         tell(headcount, state.lines, of: area)
+        if state.areLinesStuck { headcount.lines(areStuck: true, at: clock.now()) }
         return Counter(area: area, headcount: headcount, intake: intake)
       }
       state.ticking?.cancel()
@@ -102,6 +109,16 @@ final class HeadcountPart: Sendable {
       headcount.line(name, changedTo: line.fault, at: now)
       if let isActive = line.isActive {
         headcount.accept(LineTransition(line: name, isActive: isActive, time: now))
+      }
+    }
+  }
+
+  /// The lines' loop is stuck, or turns again.
+  func lines(areStuck: Bool) {
+    state.withLock { state in
+      state.areLinesStuck = areStuck
+      for counter in state.counters {
+        counter.headcount.lines(areStuck: areStuck, at: clock.now())
       }
     }
   }
@@ -253,7 +270,8 @@ private final class AreaIntake: SampleSink {
     state.withLock { state in
       guard !state.isEnded else { return }
       for area in areas {
-        let words = state.lacksSource ? area.faults.map { "\($0.source): \($0.reason)" } : []
+        let lost = area.faults.filter { state.lacksSource || $0.source == AreaPoint.balance }
+        let words = lost.map { "\($0.source): \($0.reason)" }
         board.input(
           .area, area.name, changedTo: words.isEmpty ? nil : words.joined(separator: ", "))
       }

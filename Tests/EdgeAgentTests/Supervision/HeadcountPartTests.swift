@@ -83,8 +83,9 @@ struct HeadcountPartTests {
     let other = HeadcountPart(board: board, clock: clock)
     other.use(
       configuration.areas, lines: Self.lines, restored: NewestSamples(samples: ["heading": sample]),
-      definitions: 7)
+      definitions: 6)
     #expect(other.states.first?.balance == 3)
+    other.end()
     _ = ring.take(atMost: 0)
 
     pass("gate-in")
@@ -99,10 +100,41 @@ struct HeadcountPartTests {
     #expect(part.states.first?.faults == [])
     pass("gate-in")
     #expect(balance() == 5)
-    let samples = ring.take(atMost: 0).samples.filter { $0.sample.device.name == "heading" }
+    let samples = ring.take(atMost: 0).samples.filter {
+      $0.sample.device.name == "heading" && $0.definitions != 6
+    }
     #expect(samples.last?.definitions == 8)
     let times = samples.map(\.sample.time.monotonic)
     #expect(zip(times, times.dropFirst()).allSatisfy(<))
+  }
+
+  @Test("Areas whose balance nobody knows, and those whose lines are stuck, say so in health")
+  func unknown() throws {
+    pass("gate-in")
+    part.lines(areStuck: true)
+    #expect(try newest().outcomes.first?.outcome == .bad(.notRead, raw: .int(1)))
+    // A reload meanwhile changes nothing of that.
+    var changed = configuration.areas
+    changed[0].quota = 12
+    part.use(changed, lines: Self.lines, restored: NewestSamples(), definitions: 8)
+    #expect(part.states.first?.count == .bad(.notRead, raw: .int(1)))
+    part.lines(areStuck: false)
+    #expect(part.states.first?.count == .good(.int(1)))
+    part.end()
+
+    let other = HeadcountPart(board: board, clock: clock)
+    defer { other.end() }
+    other.use(
+      configuration.areas, lines: Self.lines, restored: NewestSamples(), doubt: "store-failed",
+      definitions: 7)
+    for line in ["gate-in", "gate-out"] { other.line(line, changedTo: nil, at: clock.now()) }
+    try waitUntil("health names it") {
+      board.report().parts.contains { $0.kind == .area && $0.fault == "balance: not-read" }
+    }
+    _ = try other.set(area: "heading", to: 7, operator: "王", reason: "r")
+    try waitUntil("and that it is known again") {
+      board.report().parts.contains { $0.kind == .area && $0.fault == nil }
+    }
   }
 
   @Test("Of a line that is not configured any more nothing is kept, and nothing taken")

@@ -6,7 +6,7 @@ import Testing
 @testable import Drivers
 @testable import EdgeAgent
 
-@Suite("Lines and areas in the agent")
+@Suite("Lines and areas in the agent", .ownThread)
 struct InputsTests {
   private let clock = ManualClock()
   private let ring = SampleRing()
@@ -146,6 +146,32 @@ struct InputsTests {
     #expect(CountTotal.total(in: sample("fan", .good(.bool(true)))) == nil)
     let negative = sample("gate-in", .good(.bool(true)), .good(.int(-1)))
     #expect(CountTotal.total(in: negative) == nil)
+    // A device that had the name before the line did.
+    let other = Sample(
+      device: DeviceSchema(name: "gate-in", points: ["load", "count"]), time: clock.now(),
+      outcomes: [0, 1].map { PointOutcome(point: $0, outcome: .good(.uint(9))) })
+    #expect(CountTotal.total(in: other) == nil)
+  }
+
+  @Test("A count whose last sample did not come in time before the end is told as suspect")
+  func unended() throws {
+    let part = LinesPart(
+      configuration.lines, totals: ["gate-in": KnownTotal(5)], totalReason: "stop", doubt: nil,
+      intake: intake(), board: board, clock: clock)
+    func suspects() -> [String] {
+      ring.take(atMost: 0).events.compactMap { event in
+        guard case .line(let detail) = event.detail, detail.state == .countSuspect else {
+          return nil
+        }
+        return "\(event.severity) \(event.source) \(detail.reason ?? "-")"
+      }
+    }
+    part.waitForEnd(atMost: 0)
+    #expect(
+      suspects() == ["warning gate-in lines-stuck", "warning gate-out lines-stuck"])
+    part.cancel()
+    part.waitForEnd(atMost: patienceSeconds)
+    #expect(suspects().isEmpty)
   }
 
   @Test("A reload replaces the lines and areas that changed, and leaves the others")
