@@ -105,6 +105,34 @@ struct InputsTests {
     #expect(account.number("out-of-order", "count") == 0)
   }
 
+  @Test("A store that can't be read at the start makes a balance unknown, never 0, until it is set")
+  func lostStore() throws {
+    let rig = try rig()
+    try rig.startAll()
+    try waitUntil("the area is there") { try !area(rig, "heading-101").isEmpty }
+    func set(_ count: String) throws -> Int32 {
+      try ask(rig, "headcount", "set", "heading-101", count, "--operator", "w", "--reason", "r")
+        .status
+    }
+    #expect(try set("7") == 0)
+    #expect(try rig.agent?.stop() == 0)
+    let store = rig.path + "/store"
+    try FileManager.default.moveItem(atPath: store, toPath: store + ".away")
+    try write("no directory", to: store)
+    let agent = try rig.startAgent()
+    func sources() throws -> String { "\(try area(rig, "heading-101")["lost"] ?? "")" }
+    try waitUntil("the balance is not known") { try sources().contains("balance") }
+    try FileManager.default.removeItem(atPath: store)
+    try FileManager.default.moveItem(atPath: store + ".away", toPath: store)
+    try agent.waitUntilItPrints("store: ok")
+    #expect(try sources().contains("balance"))
+    #expect(try agent.stop() == 0)
+    try rig.startAgent()
+    try waitUntil("nor at the next start") { try sources().contains("balance") }
+    #expect(try set("6") == 0)
+    #expect(try !sources().contains("balance"))
+  }
+
   @Test("A reload changes an area and keeps its balance; status, probe and exits tell the rest")
   func reloadAndCommands() throws {
     let rig = try rig()
@@ -122,7 +150,15 @@ struct InputsTests {
     #expect(try set("heading-102", "5") == 64)
     #expect(try set("heading-103", "5") == 64)
     #expect(try set("heading-101", "1000001") == 64)
-    #expect(try ask(rig, "headcount", "show", "nowhere").status == 64)
+    #expect(try set("heading-101", "3.5") == 64)
+    let negative = try ChildProcess.run(
+      Programs.agent, ["headcount", "set", "heading-101", "-3"] + order)
+    #expect(negative.status == 64)
+    #expect(negative.errors.contains("count: 0…1000000 is expected, not -3"), "\(negative)")
+    let nowhere = try ask(rig, "headcount", "show", "nowhere")
+    #expect(nowhere.status == 64)
+    #expect(nowhere.errors.contains("it has heading-101, heading-102"), "\(nowhere)")
+    #expect(!nowhere.errors.contains("Usage"), "\(nowhere)")
 
     let path = rig.path + "/agent.yaml"
     let changed = text(of: path).replacingOccurrences(of: "quota: 9", with: "quota: 12")

@@ -11,21 +11,23 @@ public final class GPIOInputs: Sendable {
   ///   - lines: What to watch; may be none.
   ///   - totals: What counts are known to have been, by line.
   ///   - totalReason: How they ended, for the events that tell that they go on.
+  ///   - doubt: Why those that are not among them may have been more than 0.
   public convenience init(
     _ lines: [LineDefinition], totals: [String: KnownTotal], totalReason: String?,
-    sink: any LineSink, clock: any TimeSource, heartbeat: Heartbeat
+    doubt: String? = nil, sink: any LineSink, clock: any TimeSource, heartbeat: Heartbeat
   ) throws(SystemError) {
     try self.init(
-      lines, totals: totals, totalReason: totalReason, sink: sink, clock: clock,
+      lines, totals: totals, totalReason: totalReason, doubt: doubt, sink: sink, clock: clock,
       heartbeat: heartbeat, queueSize: GPIOLine.queueSize)
   }
 
   /// With a kernel's queue of `queueSize` edges a line.
   init(
     _ lines: [LineDefinition], totals: [String: KnownTotal], totalReason: String?,
-    sink: any LineSink, clock: any TimeSource, heartbeat: Heartbeat, queueSize: UInt32
+    doubt: String? = nil, sink: any LineSink, clock: any TimeSource, heartbeat: Heartbeat,
+    queueSize: UInt32
   ) throws(SystemError) {
-    let inbox = try InputInbox(lines)
+    let inbox = try InputInbox(lines, doubt: doubt)
     self.inbox = inbox
     try Thread.start(named: "gpio") {
       let set = InputSet(
@@ -39,9 +41,13 @@ public final class GPIOInputs: Sendable {
 
   /// Watches those lines from now on. Those whose definition is the same go on undisturbed; of a
   /// count whose definition changed, the total goes on. Safe to call at any time; never blocks.
-  /// - Parameter totals: What counts of lines that were not watched before are known to have been.
-  public func use(_ lines: [LineDefinition], totals: [String: KnownTotal] = [:]) {
-    inbox.use(lines, totals: totals)
+  /// - Parameters:
+  ///   - totals: What counts of lines that were not watched before are known to have been.
+  ///   - doubt: Why those that are not among them may have been more than 0.
+  public func use(
+    _ lines: [LineDefinition], totals: [String: KnownTotal] = [:], doubt: String? = nil
+  ) {
+    inbox.use(lines, totals: totals, doubt: doubt)
   }
 
   /// Ends it: a last sample of each count, then all lines are given back. Never blocks.

@@ -8,6 +8,7 @@ final class InputInbox: Sendable {
     var lines: [LineDefinition]?
     /// Of lines that were not watched before.
     var totals: [String: KnownTotal] = [:]
+    var doubt: String?
     var isCancelled = false
     var hasEnded = false
     var statistics: [String: LineStatistics] = [:]
@@ -16,6 +17,7 @@ final class InputInbox: Sendable {
   private struct Orders {
     var lines: [LineDefinition]?
     var totals: [String: KnownTotal]
+    var doubt: String?
     var isCancelled: Bool
   }
 
@@ -31,16 +33,17 @@ final class InputInbox: Sendable {
   private let bell: EventFD
   private let state: Monitor<State>
 
-  init(_ lines: [LineDefinition]) throws(SystemError) {
+  init(_ lines: [LineDefinition], doubt: String? = nil) throws(SystemError) {
     epoll = try Epoll()
     bell = try EventFD()
-    state = Monitor(State(lines: lines))
+    state = Monitor(State(lines: lines, doubt: doubt))
     try epoll.add(bell.descriptor, as: 0)
   }
 
-  func use(_ lines: [LineDefinition], totals: [String: KnownTotal]) {
+  func use(_ lines: [LineDefinition], totals: [String: KnownTotal], doubt: String?) {
     state.withLock { state in
       state.lines = lines
+      state.doubt = doubt
       state.totals.merge(totals) { first, _ in first }
     }
     bell.signal()
@@ -65,7 +68,7 @@ final class InputInbox: Sendable {
       let orders = takeOrders(isRung: ready.contains { $0.key == 0 })
       guard !orders.isCancelled else { break }
       if let lines = orders.lines {
-        set.use(lines, totals: orders.totals)
+        set.use(lines, totals: orders.totals, doubt: orders.doubt)
         let names = Set(lines.map(\.name))
         state.withLock { $0.statistics = $0.statistics.filter { names.contains($0.key) } }
       }
@@ -89,7 +92,8 @@ final class InputInbox: Sendable {
         state.totals = [:]
       }
       return Orders(
-        lines: state.lines, totals: state.totals, isCancelled: state.isCancelled)
+        lines: state.lines, totals: state.totals, doubt: state.doubt,
+        isCancelled: state.isCancelled)
     }
   }
 

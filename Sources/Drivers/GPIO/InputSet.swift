@@ -15,10 +15,6 @@ final class InputSet {
   /// How many lines are asked for in a turn: each opens the chips, and may wait for a slow bus,
   /// while the edges of others come.
   private static let requestsAtOnce = 4
-  /// How a count ended that another definition of its line goes on with.
-  private static let reload = "reload"
-  /// The same where its end can't be read any more.
-  private static let damaged = "damaged"
 
   private typealias Edge = (channel: Int, edge: LineEdge)
 
@@ -43,7 +39,7 @@ final class InputSet {
     taking take: @escaping OpenLine.Taking = GPIOLine.init
   ) {
     self.epoll = epoll
-    self.totals = totals.mapValues { ($0, $0.isDamaged ? Self.damaged : totalReason) }
+    self.totals = totals.mapValues { ($0, $0.isDamaged ? PastEnding.damaged : totalReason) }
     self.sink = sink
     self.clock = clock
     self.queueSize = queueSize
@@ -63,8 +59,12 @@ final class InputSet {
   }
 
   /// Watches those lines from now on; those whose definition is the same go on.
-  /// - Parameter known: What counts of lines that were not watched before are known to have been.
-  func use(_ lines: [LineDefinition], totals known: [String: KnownTotal] = [:]) {
+  /// - Parameters:
+  ///   - known: What counts of lines that were not watched before are known to have been.
+  ///   - doubt: Why those that are not among them may have been more than 0.
+  func use(
+    _ lines: [LineDefinition], totals known: [String: KnownTotal] = [:], doubt: String? = nil
+  ) {
     takeRemainingEdges()
     let wanted = Set(lines)
     let now = clock.now()
@@ -72,9 +72,9 @@ final class InputSet {
       end(index, at: now)
     }
     // What was counted here is newer than what anybody else knows.
-    totals.merge(known.mapValues { ($0, $0.isDamaged ? Self.damaged : Self.reload) }) { own, _ in
-      own
-    }
+    totals.merge(
+      known.mapValues { ($0, $0.isDamaged ? PastEnding.damaged : PastEnding.reload) }
+    ) { own, _ in own }
     var kept: [LineDefinition: InputChannel] = [:]
     for channel in channels where wanted.contains(channel.definition) {
       kept[channel.definition] = channel
@@ -85,7 +85,8 @@ final class InputSet {
       if let channel = kept[line] { return channel }
       lastKey += 1
       let known = totals[line.name]
-      let input = LineInput(line, total: known?.total.total, totalReason: known?.reason, at: now)
+      let reason = known == nil ? doubt : known?.reason
+      let input = LineInput(line, total: known?.total.total, totalReason: reason, at: now)
       return InputChannel(line, key: lastKey, input: input, at: now.monotonic)
     }
     indices = [:]
@@ -325,7 +326,7 @@ final class InputSet {
       tell(missed, of: index, at: now)
     }
     if let total = channels[index].input.statistics.total {
-      totals[channels[index].definition.name] = (KnownTotal(total), Self.reload)
+      totals[channels[index].definition.name] = (KnownTotal(total), PastEnding.reload)
     }
   }
 

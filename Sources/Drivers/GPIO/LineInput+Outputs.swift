@@ -5,14 +5,10 @@ extension LineInput {
   /// A count begins, or goes on at what is known from before.
   mutating func beginCount(at total: UInt64?, reason: String?, at start: Timestamp) {
     statistics.total = total ?? 0
-    let isDamaged = reason == "damaged"
-    let isUnclean = total != nil && reason == "unclean-stop"
     tell(
       LineDetail(
-        state: total == nil ? .countBegan : .countResumed,
-        reason: total == nil && !isDamaged ? nil : reason,
-        count: total ?? 0),
-      isUnclean || isDamaged ? .warning : .info, at: start)
+        state: total == nil ? .countBegan : .countResumed, reason: reason, count: total ?? 0),
+      PastEnding.isTrusted(reason) ? .info : .warning, at: start)
   }
 
   /// The line has the change's level, debounced.

@@ -48,7 +48,8 @@ struct LineInput: Sendable {
 
   /// - Parameters:
   ///   - total: of a count: what it was when it ended; `nil` if none is known.
-  ///   - totalReason: how it ended, for the event that says so.
+  ///   - totalReason: how it ended, for the event that says so; without a total: why there may
+  ///     have been one.
   init(
     _ definition: LineDefinition, total: UInt64? = nil, totalReason: String? = nil,
     at start: Timestamp

@@ -25,6 +25,8 @@ struct Area: Sendable {
   /// Never below 0.
   private(set) var balance: Int64 = 0
   private(set) var sources: CountSources
+  /// Whether who was there when the gates began to count is known to nobody, until it is set.
+  private var isUnknown = false
   private var outputs: [Output] = []
   private var notices: [String: Notice] = [:]
   private var nextDue: Int64
@@ -35,32 +37,41 @@ struct Area: Sendable {
   private var burst: (start: Int64, changes: Int) = (.min / 2, 0)
 
   /// - Parameters:
-  ///   - restored: The newest sample that is known from before.
-  ///   - isDamaged: Whether there may have been a newer one that can't be read any more.
-  init(
-    _ definition: AreaDefinition, restored: Sample?, isDamaged: Bool = false, at start: Timestamp
-  ) {
+  ///   - restored: the newest sample that is known from before.
+  ///   - reason: how the time before ended; without a sample: why there may have been one.
+  init(_ definition: AreaDefinition, restored: Sample?, reason: String?, at start: Timestamp) {
     self.definition = definition
     schema = DeviceSchema(name: definition.name, points: definition.points.map(\.name))
     sources = CountSources(definition, at: start.monotonic)
     nextDue = start.monotonic
     gates = definition.gates.map { gate in
-      Gate(gate, balance: restored.flatMap { Self.number(gate.name, in: $0) } ?? 0)
+      let past = restored.flatMap { Self.outcome(of: gate.name, in: $0) }
+      return Gate(gate, balance: past.flatMap(Self.number) ?? 0)
     }
     guard !gates.isEmpty else { return }
-    let known = restored.flatMap { Self.number(AreaPoint.balance, in: $0) }
+    let past = restored.flatMap { Self.outcome(of: AreaPoint.balance, in: $0) }
+    let known = past.flatMap(Self.number)
     balance = max(0, known ?? 0)
+    // An area that had no gates began without people; what was not known before still is not.
+    let doubt = restored == nil ? reason : past == nil ? nil : "\(BadReason.notRead)"
+    isUnknown = known == nil && doubt != nil
     tell(
       HeadcountDetail(
-        state: known == nil ? .began : .resumed, count: balance,
-        reason: isDamaged ? "damaged" : nil), isDamaged ? .warning : .info, at: start)
+        state: known == nil ? .began : .resumed, count: isUnknown ? nil : balance,
+        reason: known == nil ? doubt : reason),
+      PastEnding.isTrusted(known == nil ? doubt : reason) ? .info : .warning, at: start)
+  }
+
+  /// A point of a sample that an area of that name wrote, and no other device.
+  private static func outcome(of point: String, in sample: Sample) -> Outcome? {
+    guard sample.device.points.first == AreaPoint.count,
+      let index = sample.device.points.firstIndex(of: point)
+    else { return nil }
+    return sample.outcomes.first { $0.point == index }?.outcome
   }
 
   /// A point's value, trusted or not.
-  private static func number(_ point: String, in sample: Sample) -> Int64? {
-    guard let index = sample.device.points.firstIndex(of: point),
-      let outcome = sample.outcomes.first(where: { $0.point == index })?.outcome
-    else { return nil }
+  private static func number(in outcome: Outcome) -> Int64? {
     let value: Value? =
       switch outcome {
       case .good(let value): value
@@ -98,6 +109,14 @@ struct Area: Sendable {
     }
   }
 
+  /// The lines' loop is stuck, or turns again: what its gates know stays, for the edges that came
+  /// meanwhile.
+  mutating func lines(areStuck: Bool, at time: Timestamp) {
+    sources.lines(areStuck: areStuck, at: time.monotonic)
+    watch(at: time)
+    report(at: time)
+  }
+
   /// A sample of a device, at `now`.
   mutating func take(_ sample: Sample, at now: Timestamp) {
     let before = sources.reported
@@ -111,6 +130,7 @@ struct Area: Sendable {
   mutating func set(to count: Int64, operator name: String, reason: String, at now: Timestamp) {
     let previous = balance
     balance = count
+    isUnknown = false
     for index in gates.indices { gates[index].balance = 0 }
     tell(
       HeadcountDetail(
@@ -235,7 +255,13 @@ extension Area {
   /// Bad while any source is lost, and then with what was known as raw: never 0 for not knowing.
   func count(at now: Int64) -> Outcome {
     let lines = sources.fault(ofLines: definition.gates.flatMap(\.sensors.lines), at: now)
-    return outcome(number, unless: lines ?? sources.fault(ofLines: nil, at: now))
+    let fault = lines ?? sources.fault(ofLines: nil, at: now)
+    return outcome(number, unless: fault ?? (isUnknown ? .notRead : nil))
+  }
+
+  /// What gates counted. Without a number where it is not known, so that no start takes it for one.
+  private func counted(_ number: Int64, unless fault: BadReason?) -> Outcome {
+    isUnknown ? .bad(fault ?? .notRead) : outcome(number, unless: fault)
   }
 
   private func outcome(_ number: Int64?, unless fault: BadReason?) -> Outcome {
@@ -250,10 +276,10 @@ extension Area {
     all.append(.good(.decimal(mantissa: sources.age(at: now) / 100, decimals: 1)))
     if !gates.isEmpty {
       let lines = definition.gates.flatMap(\.sensors.lines)
-      all.append(outcome(balance, unless: sources.fault(ofLines: lines, at: now)))
+      all.append(counted(balance, unless: sources.fault(ofLines: lines, at: now)))
       for gate in gates {
         let fault = sources.fault(ofLines: gate.definition.sensors.lines, at: now)
-        all.append(outcome(gate.balance, unless: fault))
+        all.append(counted(gate.balance, unless: fault))
       }
     }
     if !definition.reported.isEmpty {
@@ -264,12 +290,14 @@ extension Area {
 
   /// The area as it is.
   func state(at now: Int64) -> AreaState {
-    AreaState(
+    let balanceFaults =
+      isUnknown ? [AreaState.Fault(source: AreaPoint.balance, reason: .notRead)] : []
+    return AreaState(
       name: definition.name, count: count(at: now), balance: gates.isEmpty ? nil : balance,
       gates: gates.map { .init(name: $0.definition.name, balance: $0.balance) },
       reported: sources.reported, quota: definition.quota, ageMilliseconds: sources.age(at: now),
       faults: sources.all.compactMap { source in
         sources.fault(of: source, at: now).map { .init(source: source.name, reason: $0) }
-      })
+      } + balanceFaults)
   }
 }

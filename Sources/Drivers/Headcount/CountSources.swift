@@ -41,6 +41,7 @@ struct CountSources: Sendable {
   /// When the loss of a source was told last.
   private var toldLost: [String: Int64] = [:]
   private let start: Int64
+  private var areLinesStuck = false
 
   init(_ definition: AreaDefinition, at start: Int64) {
     self.start = start
@@ -67,6 +68,16 @@ struct CountSources: Sendable {
       all[index].isKnown = true
       all[index].fault = fault
     }
+  }
+
+  /// Nobody reads the lines, or somebody does again.
+  mutating func lines(areStuck: Bool, at time: Int64) {
+    guard areStuck != areLinesStuck else { return }
+    for index in all.indices
+    where all[index].reference == nil && fault(of: all[index], at: time) == nil {
+      all[index].good = time
+    }
+    areLinesStuck = areStuck
   }
 
   /// A device's sample came.
@@ -112,7 +123,9 @@ struct CountSources: Sendable {
   func fault(of source: Source, at now: Int64) -> BadReason? {
     if let fault = source.fault { return fault }
     guard source.isKnown else { return .notRead }
-    guard let patience = source.patienceMilliseconds else { return nil }
+    guard let patience = source.patienceMilliseconds else {
+      return areLinesStuck ? .notRead : nil
+    }
     return now - source.seen > patience ? .notRead : nil
   }
 

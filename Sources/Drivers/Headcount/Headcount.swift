@@ -28,18 +28,24 @@ public final class Headcount: Sendable {
 
   /// Begins to count.
   /// - Parameters:
-  ///   - restored: The newest sample of each area that is known from before, by its name.
+  ///   - restored: The newest sample of each area that the journal has, by its name.
   ///   - damaged: Areas of which there may have been a newer one that can't be read any more.
+  ///   - reason: How the time before ended, for the events that tell that a balance goes on.
+  ///   - doubt: Why the journal may have lost an area's samples. Of an area without one, what the
+  ///     gates say is not known then until it is set; with `nil` it is a new area, with nobody in.
   public init(
     _ areas: [AreaDefinition], restored: [String: Sample], damaged: Set<String> = [],
-    sink: any SampleSink, clock: any TimeSource
+    reason: String? = nil, doubt: String? = nil, sink: any SampleSink, clock: any TimeSource
   ) {
     let start = clock.now()
     state = Monitor(
       State(
         areas: areas.map { area in
-          Area(
-            area, restored: restored[area.name], isDamaged: damaged.contains(area.name), at: start)
+          let sample = restored[area.name]
+          let reason = sample == nil ? doubt : reason
+          return Area(
+            area, restored: sample,
+            reason: damaged.contains(area.name) ? PastEnding.damaged : reason, at: start)
         }))
     (self.sink, self.clock) = (sink, clock)
     areasOfLine = Self.index(areas) { Set($0.gates.flatMap(\.sensors.lines)) }
@@ -65,6 +71,13 @@ public final class Headcount: Sendable {
   /// A line can't be read, or can again.
   public func line(_ name: String, changedTo fault: BadReason?, at time: Timestamp) {
     change(areasOfLine[name] ?? []) { $0.line(name, changedTo: fault, at: time) }
+  }
+
+  /// Nobody reads the lines, or somebody does again.
+  public func lines(areStuck: Bool, at time: Timestamp) {
+    change(Set(areasOfLine.values.flatMap(\.self)).sorted()) {
+      $0.lines(areStuck: areStuck, at: time)
+    }
   }
 
   /// Edges of a line may be missing.

@@ -57,6 +57,7 @@ struct HeadcountShow: ParsableCommand {
 struct HeadcountSet: ParsableCommand {
   static let configuration = CommandConfiguration(
     commandName: "set", abstract: "Say how many people are in an area.",
+    usage: "edge-agent headcount set <area> <count> --operator <operator> --reason <reason>",
     discussion: """
       What the gates say is that number from now on, and an event tells every destination who set \
       it and why. Set it when everybody is out, or was counted by hand.
@@ -64,20 +65,31 @@ struct HeadcountSet: ParsableCommand {
 
   @OptionGroup var agent: ControlSocketOptions
   @Argument(help: "The area.") var area: String
-  @Argument(help: "How many people are there.") var count: Int64
+  // Taken as it stands, so that -3 is told what is expected rather than taken for an option.
+  @Argument(
+    parsing: .allUnrecognized,
+    help: ArgumentHelp("How many people are there.", valueName: "count"))
+  var counts: [String]
   @Option(help: "Who sets it.") var `operator`: String
   @Option(help: "Why.") var reason: String
 
-  private var order: SetOrder {
-    SetOrder(area: area, count: count, operator: `operator`, reason: reason)
-  }
-
-  func validate() throws {
-    guard let problem = order.problem else { return }
+  private func order() throws -> SetOrder {
+    let text = counts.first ?? ""
+    guard let count = Int64(text) else {
+      throw ValidationError("count: \(SetOrder.countProblem(text))")
+    }
+    if counts.count > 1 {
+      throw ValidationError("\(terminalSafe(counts[1])) is not expected behind the count")
+    }
+    let order = SetOrder(area: area, count: count, operator: `operator`, reason: reason)
+    guard let problem = order.problem else { return order }
     throw ValidationError("\(problem.member): \(problem.text)")
   }
 
+  func validate() throws { _ = try order() }
+
   func run() throws {
+    let order = try order()
     let question = HeadcountQuestion(path: agent.path)
     let request = ControlProtocol.request("headcount-set") { order.writeMembers(into: &$0) }
     let answer = try question.ask(request)
@@ -121,7 +133,11 @@ private struct HeadcountQuestion {
     }
     guard let word = try fields.optionalString("error") else { return (line, fields) }
     let text = try fields.optionalString("text") ?? word
-    if Self.ofUsage.contains(word) { throw ValidationError(text) }
+    // The command was written as it should be, so its usage would say nothing.
+    if Self.ofUsage.contains(word) {
+      Log.error(terminalSafe(text))
+      throw ExitCode.validationFailure
+    }
     Log.error("\(word): \(text)")
     throw ExitStatus.notRunning
   }

@@ -29,7 +29,7 @@ enum HeadcountDesk {
       (state, previous) = try headcount.set(
         area: order.area, to: order.count, operator: order.operator, reason: order.reason)
     } catch {
-      throw ControlRefusal(error)
+      throw ControlRefusal(error, areas: headcount?.states ?? [])
     }
     return object { json in
       json.key("area")
@@ -41,7 +41,7 @@ enum HeadcountDesk {
     _ states: [AreaState], _ area: String?
   ) throws(ControlRefusal) -> [UInt8] {
     if let area, !states.contains(where: { $0.name == area }) {
-      throw ControlRefusal(.noArea(area))
+      throw ControlRefusal(.noArea(area), areas: states)
     }
     return object { json in
       json.key("areas")
@@ -82,7 +82,12 @@ struct SetOrder: Equatable {
 
   init(_ fields: JSONFields) throws(PayloadError) {
     area = try fields.string("area")
-    count = try fields.integer("count")
+    // Whatever is no such number is told what is expected.
+    let value = fields.members["count"]
+    guard case .number(let text)? = value, let number = Int64(text) else {
+      throw fields.error("count", Self.countProblem(value?.text ?? "nothing"))
+    }
+    count = number
     `operator` = try fields.string("operator")
     reason = try fields.string("reason")
     if let problem { throw fields.error(problem.member, problem.text) }
@@ -98,18 +103,34 @@ struct SetOrder: Equatable {
   /// What is wrong with it, if anything is, and where.
   var problem: (member: String, text: String)? {
     guard (0...Headcount.mostPersons).contains(count) else {
-      return ("count", "0…\(Headcount.mostPersons) is expected, not \(count)")
+      return ("count", Self.countProblem("\(count)"))
     }
     let texts = [
       ("operator", `operator`, HeadcountDesk.mostOperatorBytes),
       ("reason", reason, HeadcountDesk.mostReasonBytes),
     ]
     for (member, text, most) in texts {
-      let isBlank = text.unicodeScalars.allSatisfy(\.properties.isWhitespace)
-      if isBlank || text.utf8.count > most || terminalSafe(text) != text {
-        return (member, "a line of 1 to \(most) bytes is expected")
-      }
+      if let problem = Self.problem(of: text, most: most) { return (member, problem) }
     }
+    return nil
+  }
+
+  /// What is said of a count that can't be one.
+  static func countProblem(_ text: String) -> String {
+    "0…\(Headcount.mostPersons) is expected, not \(terminalSafe(String(text.prefix(40))))"
+  }
+
+  private static func problem(of text: String, most: Int) -> String? {
+    if text.isEmpty { return "it is empty" }
+    if text.unicodeScalars.allSatisfy(\.properties.isWhitespace) {
+      return "there is nothing in it but blanks"
+    }
+    if text.utf8.count > most {
+      return "it has \(text.utf8.count) bytes; \(most) at most are taken"
+    }
+    // Swift puts it where a program's argument is no UTF-8.
+    if text.unicodeScalars.contains("\u{FFFD}") { return "it is not UTF-8" }
+    if terminalSafe(text) != text { return "it has a line's end or a control character in it" }
     return nil
   }
 
@@ -123,19 +144,20 @@ struct SetOrder: Equatable {
 }
 
 extension ControlRefusal {
-  fileprivate init(_ refusal: HeadcountRefusal) {
+  fileprivate init(_ refusal: HeadcountRefusal, areas: [AreaState]) {
     switch refusal {
     case .noArea(let name):
+      let names = areas.map(\.name).joined(separator: ", ")
       self.init(
         .unknownName,
-        "the agent has no area \(name); a change of its configuration counts once reloaded")
+        "the agent has no area \(name); it has \(names.isEmpty ? "none" : names); a change of its "
+          + "configuration counts once reloaded")
     case .noGates(let name):
       self.init(
         .notSettable,
         "area \(name) has no gates: its count is what its devices say, and can't be set")
     case .outOfRange(let count):
-      self.init(
-        .malformedRequest, "count: 0…\(Headcount.mostPersons) is expected, not \(count)")
+      self.init(.malformedRequest, "count: \(SetOrder.countProblem("\(count)"))")
     }
   }
 }

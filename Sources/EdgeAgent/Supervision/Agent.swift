@@ -80,8 +80,7 @@ final class Agent {
     beginUplinks(Set(configuration.uplinks.map(\.name)))
     beginBuses(Set(configuration.buses.map(\.name)))
     // Last: what the journal knows of lines and areas may have to be looked for.
-    beginInputs(
-      lines: Set(configuration.lines.map(\.name)), areas: Set(configuration.areas.map(\.name)))
+    beginInputs(past(of: configuration))
     tellStatus()
     beginControl()
     Log.notice(
@@ -105,6 +104,8 @@ final class Agent {
     }
     // First what can fail: from here on the store knows the new points and destinations as well.
     guard apply(bothChange) else { return "the store could not keep the new definitions" }
+    // While all that goes on still does.
+    let past = past(of: new, after: old)
     end(difference)
     guard !Signals.isStopPending else { return "the agent is to stop" }
     _ = apply(change)
@@ -113,7 +114,7 @@ final class Agent {
     renewLog(of: difference)
     beginUplinks(difference.beginningUplinks)
     beginBuses(difference.beginningBuses)
-    beginInputs(lines: difference.beginningLines, areas: difference.beginningAreas)
+    beginInputs(past)
     tellStatus()
     board.accept(
       Event(
@@ -290,5 +291,8 @@ extension Agent: Supervised {
 
   func bus(_ name: String, isStuck: Bool) { board.bus(name, isStuck: isStuck) }
 
-  func lines(areStuck: Bool) { board.lines(areStuck: areStuck) }
+  func lines(areStuck: Bool) {
+    board.lines(areStuck: areStuck)
+    headcount.lines(areStuck: areStuck)
+  }
 }

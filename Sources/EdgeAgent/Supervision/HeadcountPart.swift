@@ -31,9 +31,12 @@ final class HeadcountPart: Sendable {
 
   private struct State {
     var counters: [Counter] = []
+    /// The newest samples with a balance of areas that ended, for when they have gates again.
+    var balances: [String: Sample] = [:]
     /// The configured lines, and what is known of them.
     var configuredLines: Set<String> = []
     var lines: [String: LineState] = [:]
+    var areLinesStuck = false
     var ticking: Task<Void, Never>?
     var isEnded = false
   }
@@ -53,8 +56,11 @@ final class HeadcountPart: Sendable {
   ///   - lines: All lines that are configured. What is known of others is forgotten: one that is
   ///     configured again later is read anew.
   ///   - restored: What the journal has of areas that begin.
+  ///   - reason: How the time before ended for those.
+  ///   - doubt: Why the journal may have lost what it knew of the others.
   func use(
-    _ areas: [AreaDefinition], lines: Set<String>, restored: NewestSamples, definitions: UInt32
+    _ areas: [AreaDefinition], lines: Set<String>, restored: NewestSamples,
+    reason: String? = nil, doubt: String? = nil, definitions: UInt32
   ) {
     // All at once: nobody who passes meanwhile is counted by none, or by two.
     state.withLock { state in
@@ -64,10 +70,15 @@ final class HeadcountPart: Sendable {
       var last = restored
       var previous: [String: Sample] = [:]
       for counter in old where !areas.contains(counter.area) {
-        previous[counter.area.name] = counter.end()
+        let newest = counter.end()
+        previous[counter.area.name] = newest
+        // It may still be that of the one before, without gates.
+        if let newest, newest.device.points.contains(AreaPoint.balance) {
+          state.balances[counter.area.name] = newest
+        }
       }
-      last.samples.merge(previous) { $1 }
-      last.damaged.subtract(previous.keys)
+      last.samples.merge(state.balances) { $1 }
+      last.damaged.subtract(state.balances.keys)
       state.counters = areas.map { area in
         if let same = old.first(where: { $0.area == area }) {
           same.intake.use(definitions: definitions)
@@ -76,8 +87,11 @@ final class HeadcountPart: Sendable {
         let intake = AreaIntake(
           board: board, definitions: definitions, after: previous[area.name])
         let headcount = Headcount(
-          [area], restored: last.samples, damaged: last.damaged, sink: intake, clock: clock)
+          [area], restored: last.samples, damaged: last.damaged,
+          reason: previous[area.name] == nil ? reason : PastEnding.reload, doubt: doubt,
+          sink: intake, clock: clock)
         tell(headcount, state.lines, of: area)
+        if state.areLinesStuck { headcount.lines(areStuck: true, at: clock.now()) }
         return Counter(area: area, headcount: headcount, intake: intake)
       }
       state.ticking?.cancel()
@@ -95,6 +109,16 @@ final class HeadcountPart: Sendable {
       headcount.line(name, changedTo: line.fault, at: now)
       if let isActive = line.isActive {
         headcount.accept(LineTransition(line: name, isActive: isActive, time: now))
+      }
+    }
+  }
+
+  /// The lines' loop is stuck, or turns again.
+  func lines(areStuck: Bool) {
+    state.withLock { state in
+      state.areLinesStuck = areStuck
+      for counter in state.counters {
+        counter.headcount.lines(areStuck: areStuck, at: clock.now())
       }
     }
   }
@@ -246,7 +270,8 @@ private final class AreaIntake: SampleSink {
     state.withLock { state in
       guard !state.isEnded else { return }
       for area in areas {
-        let words = state.lacksSource ? area.faults.map { "\($0.source): \($0.reason)" } : []
+        let lost = area.faults.filter { state.lacksSource || $0.source == AreaPoint.balance }
+        let words = lost.map { "\($0.source): \($0.reason)" }
         board.input(
           .area, area.name, changedTo: words.isEmpty ? nil : words.joined(separator: ", "))
       }

@@ -5,6 +5,8 @@ internal import Telemetry
 struct InputCondition {
   /// As patient as with a device's points.
   static let toleratedFailures = DeviceCondition.toleratedFailures
+  /// What a line says once it is certain: it has no bus that may lose an answer.
+  private static let certain: Set<BadReason> = [.signalLost, .outOfBand, .chattering]
 
   /// Why it is lost, in words; `nil` while nobody says so.
   var lost: String?
@@ -34,7 +36,7 @@ struct InputCondition {
     case .bad(let reason, _):
       guard isJudged else { return }
       failures += 1
-      if failures >= Self.toleratedFailures {
+      if failures >= Self.toleratedFailures || Self.certain.contains(reason) {
         pointFault = "\(sample.device.points.first ?? ""): \(reason)"
       }
     case nil: break

@@ -11,6 +11,7 @@ final class LinesPart: Sendable {
     var lines: [LineDefinition]
     var totals: [String: KnownTotal]
     var totalReason: String?
+    var doubt: String?
     var inputs: GPIOInputs?
     var isCancelled = false
   }
@@ -27,15 +28,16 @@ final class LinesPart: Sendable {
   /// - Parameters:
   ///   - totals: What counts are known to have been, by line.
   ///   - totalReason: How they ended.
+  ///   - doubt: Why those that are not among them may have been more than 0.
   init(
-    _ lines: [LineDefinition], totals: [String: KnownTotal], totalReason: String?,
-    intake: LineIntake,
-    board: HealthBoard, clock: any TimeSource
+    _ lines: [LineDefinition], totals: [String: KnownTotal], totalReason: String?, doubt: String?,
+    intake: LineIntake, board: HealthBoard, clock: any TimeSource
   ) {
     self.intake = intake
     self.board = board
     self.clock = clock
-    state = Monitor(State(lines: lines, totals: totals, totalReason: totalReason))
+    state = Monitor(
+      State(lines: lines, totals: totals, totalReason: totalReason, doubt: doubt))
     retry = Monitor(nil)
     guard !make() else { return }
     let task = Task.detached { [self] in
@@ -54,8 +56,8 @@ final class LinesPart: Sendable {
       guard state.inputs == nil, !state.isCancelled else { return ([], nil) }
       do throws(SystemError) {
         state.inputs = try GPIOInputs(
-          state.lines, totals: state.totals, totalReason: state.totalReason, sink: intake,
-          clock: clock, heartbeat: heartbeat)
+          state.lines, totals: state.totals, totalReason: state.totalReason,
+          doubt: state.doubt, sink: intake, clock: clock, heartbeat: heartbeat)
         return ([], nil)
       } catch {
         return (state.lines, "\(BadReason.notRead): \(error)")
@@ -66,8 +68,12 @@ final class LinesPart: Sendable {
   }
 
   /// Goes over to other lines: those that are the same go on.
-  /// - Parameter totals: What counts of lines that begin are known to have been.
-  func use(_ lines: [LineDefinition], totals: [String: KnownTotal], definitions: UInt32) {
+  /// - Parameters:
+  ///   - totals: What counts of lines that begin are known to have been.
+  ///   - doubt: Why those that are not among them may have been more than 0.
+  func use(
+    _ lines: [LineDefinition], totals: [String: KnownTotal], doubt: String?, definitions: UInt32
+  ) {
     intake.use(lines, definitions: definitions)
     let inputs: GPIOInputs? = state.withLock { state in
       guard state.lines != lines else { return nil }
@@ -75,7 +81,7 @@ final class LinesPart: Sendable {
       state.totals.merge(totals) { $1 }
       return state.inputs
     }
-    inputs?.use(lines, totals: totals)
+    inputs?.use(lines, totals: totals, doubt: doubt)
   }
 
   /// Ends: a last sample of each count. Returns at once.
@@ -88,11 +94,19 @@ final class LinesPart: Sendable {
     inputs?.cancel()
   }
 
-  /// Blocks until they have ended, at most `seconds`; returns whether they have.
-  @discardableResult
-  func waitForEnd(atMost seconds: Double) -> Bool {
-    let inputs = state.withLock { $0.inputs }
-    return inputs?.waitForEnd(atMost: seconds) ?? true
+  /// Blocks until they have ended, at most `seconds`. Of counts that have not it tells that their
+  /// last sample may be missing: the next start goes on from the one before.
+  func waitForEnd(atMost seconds: Double) {
+    let (inputs, lines) = state.withLock { ($0.inputs, $0.lines) }
+    guard let inputs, !inputs.waitForEnd(atMost: seconds) else { return }
+    let statistics = inputs.statistics
+    for line in lines where line.isCount {
+      let detail = LineDetail(
+        state: .countSuspect, reason: StuckFault.lines, count: statistics[line.name]?.total)
+      board.accept(
+        Event(
+          time: clock.now(), severity: .warning, source: line.name, detail: .line(detail)))
+    }
   }
 
   /// What is known of each line, by name.
@@ -107,12 +121,12 @@ enum CountTotal {
   /// The total that a sample of a line carries, good or not: while the line is lost the total
   /// stands beside the reason.
   static func total(in sample: Sample) -> UInt64? {
-    guard let point = sample.device.points.firstIndex(of: LinePoint.count),
-      let outcome = sample.outcomes.first(where: { $0.point == point })?.outcome
+    // Of a line that counts, and of no other device that had its name.
+    guard sample.device.points.starts(with: [LinePoint.value, LinePoint.count]),
+      let outcome = sample.outcomes.first(where: { $0.point == 1 })?.outcome
     else { return nil }
     switch outcome {
     case .good(.uint(let total)), .bad(_, .uint(let total)?): return total
-    case .good(.int(let total)), .bad(_, .int(let total)?): return UInt64(exactly: total)
     case .good, .bad: return nil
     }
   }

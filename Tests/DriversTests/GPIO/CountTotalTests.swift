@@ -49,6 +49,27 @@ struct CountTotalTests {
       ])
   }
 
+  @Test("Where nothing is known of a count because the store can't be read, its event says why")
+  func doubt() throws {
+    let inputs = try GPIOInputs(
+      [line("in"), line("out")], totals: ["in": 5], totalReason: "unclean-stop",
+      doubt: "store-failed", sink: sink, clock: KernelClock(), heartbeat: Heartbeat(name: "gpio"))
+    defer {
+      inputs.cancel()
+      #expect(inputs.waitForEnd(atMost: patienceSeconds))
+    }
+    inputs.use([line("in"), line("out"), line("new")], totals: [:], doubt: "damaged")
+    try waitUntil("all are there") { inputs.statistics["new"]?.total == 0 }
+    let told = sink.events.compactMap { event -> String? in
+      guard case .line(let detail) = event.detail, detail.state != .failed else { return nil }
+      return "\(event.severity) \(event.source) \(detail.state) \(detail.reason ?? "-")"
+    }
+    // The first two may begin after the reload was asked for.
+    #expect(told.first == "warning in countResumed unclean-stop")
+    #expect(told.dropFirst().allSatisfy { $0.hasPrefix("warning ") && $0.contains("countBegan") })
+    #expect(told.last == "warning new countBegan damaged")
+  }
+
   @Test("A count whose end can't be read any more says so in a warning, old or new")
   func damaged() throws {
     let inputs = try GPIOInputs(

@@ -287,12 +287,12 @@ struct AreaTests {
     first.begin()
     first.pulse("in", times: 4)
     for sample in [nil, first.ledger.samples.last] {
-      var area = Area(first.area, restored: sample, isDamaged: true, at: first.clock.now())
+      var area = Area(first.area, restored: sample, reason: "damaged", at: first.clock.now())
       let events = area.takeOutputs().compactMap { output -> Event? in
         if case .event(let event) = output { event } else { nil }
       }
       let detail = HeadcountDetail(
-        state: sample == nil ? .began : .resumed, count: sample == nil ? 0 : 4, reason: "damaged")
+        state: sample == nil ? .began : .resumed, count: sample == nil ? nil : 4, reason: "damaged")
       #expect(events.map(\.detail) == [.headcount(detail)])
       #expect(events.map(\.severity) == [.warning])
     }

@@ -83,8 +83,9 @@ struct HeadcountPartTests {
     let other = HeadcountPart(board: board, clock: clock)
     other.use(
       configuration.areas, lines: Self.lines, restored: NewestSamples(samples: ["heading": sample]),
-      definitions: 7)
+      definitions: 6)
     #expect(other.states.first?.balance == 3)
+    other.end()
     _ = ring.take(atMost: 0)
 
     pass("gate-in")
@@ -99,10 +100,41 @@ struct HeadcountPartTests {
     #expect(part.states.first?.faults == [])
     pass("gate-in")
     #expect(balance() == 5)
-    let samples = ring.take(atMost: 0).samples.filter { $0.sample.device.name == "heading" }
+    let samples = ring.take(atMost: 0).samples.filter {
+      $0.sample.device.name == "heading" && $0.definitions != 6
+    }
     #expect(samples.last?.definitions == 8)
     let times = samples.map(\.sample.time.monotonic)
     #expect(zip(times, times.dropFirst()).allSatisfy(<))
+  }
+
+  @Test("Areas whose balance nobody knows, and those whose lines are stuck, say so in health")
+  func unknown() throws {
+    pass("gate-in")
+    part.lines(areStuck: true)
+    #expect(try newest().outcomes.first?.outcome == .bad(.notRead, raw: .int(1)))
+    // A reload meanwhile changes nothing of that.
+    var changed = configuration.areas
+    changed[0].quota = 12
+    part.use(changed, lines: Self.lines, restored: NewestSamples(), definitions: 8)
+    #expect(part.states.first?.count == .bad(.notRead, raw: .int(1)))
+    part.lines(areStuck: false)
+    #expect(part.states.first?.count == .good(.int(1)))
+    part.end()
+
+    let other = HeadcountPart(board: board, clock: clock)
+    defer { other.end() }
+    other.use(
+      configuration.areas, lines: Self.lines, restored: NewestSamples(), doubt: "store-failed",
+      definitions: 7)
+    for line in ["gate-in", "gate-out"] { other.line(line, changedTo: nil, at: clock.now()) }
+    try waitUntil("health names it") {
+      board.report().parts.contains { $0.kind == .area && $0.fault == "balance: not-read" }
+    }
+    _ = try other.set(area: "heading", to: 7, operator: "王", reason: "r")
+    try waitUntil("and that it is known again") {
+      board.report().parts.contains { $0.kind == .area && $0.fault == nil }
+    }
   }
 
   @Test("Of a line that is not configured any more nothing is kept, and nothing taken")
@@ -202,6 +234,43 @@ struct HeadcountPartTests {
     part.use(areas, lines: Self.lines, restored: NewestSamples(), definitions: 7)
     #expect(word { try set() } == .notSettable)
     #expect(ring.take(atMost: 0).events.isEmpty)
+  }
+
+  @Test("Each refusal names its own cause and what is expected")
+  func refusalWords() throws {
+    func words(_ body: () throws -> JSONFields) -> String? {
+      do {
+        _ = try body()
+        return nil
+      } catch {
+        return (error as? ControlRefusal)?.text
+      }
+    }
+    let order = { (count: String) in
+      #"{"v":1,"command":"headcount-set","area":"heading","count":\#(count),"#
+        + #""operator":"w","reason":"r"}"#
+    }
+    for count in ["-3", "3.5", "1000001", #""many""#] {
+      let text = words {
+        let request = try ControlRequest(order(count).utf8)
+        return try JSONFields(JSONParser.parse(HeadcountDesk.answer(request, part)))
+      }
+      let said = count.filter { $0 != "\"" }
+      #expect(text == "count: 0…1000000 is expected, not \(said)")
+    }
+    let unknown = "the agent has no area other; it has heading; "
+    #expect(words { try set("other") }?.hasPrefix(unknown) == true)
+    #expect(
+      words { try ask("headcount") { $0.member("area", "other") } }?.hasPrefix(unknown) == true)
+    #expect(words { try set(by: "") } == "operator: it is empty")
+    #expect(words { try set(by: " ") } == "operator: there is nothing in it but blanks")
+    #expect(words { try set(by: "w\u{FFFD}") } == "operator: it is not UTF-8")
+    #expect(
+      words { try set(for: "a\nb") } == "reason: it has a line's end or a control character in it")
+    #expect(
+      words { try set(for: String(repeating: "x", count: 513)) }
+        == "reason: it has 513 bytes; 512 at most are taken")
+    #expect(balance() == 0)
   }
 
   private func set(count: Int64) throws -> JSONFields { try set("heading", count) }

@@ -6,7 +6,7 @@ import Testing
 @testable import Drivers
 @testable import EdgeAgent
 
-@Suite("Lines and areas in the agent")
+@Suite("Lines and areas in the agent", .ownThread)
 struct InputsTests {
   private let clock = ManualClock()
   private let ring = SampleRing()
@@ -79,14 +79,20 @@ struct InputsTests {
     #expect(ring.take(atMost: 0).events.count == 2)
   }
 
-  @Test("Three bad samples in a row are a fault, a reading out of range is none")
+  @Test("A bad sample is a fault, the third where more may come, a reading out of range is none")
   func badSamples() throws {
     let intake = intake()
-    intake.accept(sample("fan", .bad(.signalLost)))
-    intake.accept(sample("fan", .bad(.signalLost)))
-    #expect(try part("fan").fault == "starting")
-    intake.accept(sample("fan", .bad(.signalLost)))
-    #expect(try part("fan").fault == "value: signal-lost")
+    for reason in [BadReason.signalLost, .outOfBand, .chattering] {
+      intake.accept(sample("fan", .bad(reason)))
+      #expect(try part("fan").fault == "value: \(reason)")
+      intake.accept(sample("fan", .good(.bool(true))))
+      #expect(try part("fan").fault == nil)
+    }
+    intake.accept(sample("fan", .bad(.notRead)))
+    intake.accept(sample("fan", .bad(.notRead)))
+    #expect(try part("fan").fault == nil)
+    intake.accept(sample("fan", .bad(.notRead)))
+    #expect(try part("fan").fault == "value: not-read")
     intake.accept(sample("fan", .bad(.outOfRange, raw: .float64(17))))
     #expect(try part("fan").fault == nil)
     for _ in 0..<5 { intake.accept(sample("fan", .bad(.outOfRange, raw: .float64(17)))) }
@@ -140,6 +146,32 @@ struct InputsTests {
     #expect(CountTotal.total(in: sample("fan", .good(.bool(true)))) == nil)
     let negative = sample("gate-in", .good(.bool(true)), .good(.int(-1)))
     #expect(CountTotal.total(in: negative) == nil)
+    // A device that had the name before the line did.
+    let other = Sample(
+      device: DeviceSchema(name: "gate-in", points: ["load", "count"]), time: clock.now(),
+      outcomes: [0, 1].map { PointOutcome(point: $0, outcome: .good(.uint(9))) })
+    #expect(CountTotal.total(in: other) == nil)
+  }
+
+  @Test("A count whose last sample did not come in time before the end is told as suspect")
+  func unended() throws {
+    let part = LinesPart(
+      configuration.lines, totals: ["gate-in": KnownTotal(5)], totalReason: "stop", doubt: nil,
+      intake: intake(), board: board, clock: clock)
+    func suspects() -> [String] {
+      ring.take(atMost: 0).events.compactMap { event in
+        guard case .line(let detail) = event.detail, detail.state == .countSuspect else {
+          return nil
+        }
+        return "\(event.severity) \(event.source) \(detail.reason ?? "-")"
+      }
+    }
+    part.waitForEnd(atMost: 0)
+    #expect(
+      suspects() == ["warning gate-in lines-stuck", "warning gate-out lines-stuck"])
+    part.cancel()
+    part.waitForEnd(atMost: patienceSeconds)
+    #expect(suspects().isEmpty)
   }
 
   @Test("A reload replaces the lines and areas that changed, and leaves the others")
