@@ -77,7 +77,7 @@ class Faults(Rounds):
         since = rig.agent.call("remove_chip", "sim-b")["at"]
         problems = self.pull_and_judge([("contact", n % 2 == 0, 50) for n in range(10)])
         for line in ("apart", "apart-count", "seal"):
-            problems += self.fails(line, "line-missing", "sim-b", since)
+            problems += self.fails(line, "line-missing", LINES[line].by_name or "sim-b", since)
         gone = [s for s in rig.records.of("apart", since) if s.bad]
         self.most("s until it shows, missing", (gone[0].time * 1000 - since) / 1e6)
         rig.pull(*self.train(random, 20))

@@ -48,6 +48,7 @@ extension Journal {
         mayBeTorn = isOlderTail || !isAfterOrderlyStop
         isOlderTail = true
       }
+      if segment.runs.contains(where: { $0.epoch.epoch != epoch }) { isOlderTail = true }
       newer = segment
       // One that can't be read is passed over like a damaged frame.
       guard let file = try? shared.open(segment),

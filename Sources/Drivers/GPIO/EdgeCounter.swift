@@ -77,6 +77,13 @@ struct EdgeLossReport: Sendable {
   private var pending: Summary?
   private var told: Int64?
   private var quiet = quietMilliseconds
+  private let mostQuiet: Int64
+
+  /// - Parameter isOfGate: Whether a gate learns by it that it may have missed somebody; that must
+  ///   not wait until others have passed.
+  init(isOfGate: Bool = false) {
+    mostQuiet = isOfGate ? Self.quietMilliseconds : Self.mostQuietMilliseconds
+  }
 
   /// One was seen.
   mutating func note(_ reason: EdgeLoss, lost: UInt64?) {
@@ -90,7 +97,7 @@ struct EdgeLossReport: Sendable {
     guard let summary = pending, isEnd || wakeTime.map({ now >= $0 }) ?? true else { return nil }
     // It goes on if it came within twice the time that it was kept quiet for.
     let goesOn = told.map { now - $0 < 2 * quiet } ?? false
-    quiet = goesOn ? min(2 * quiet, Self.mostQuietMilliseconds) : Self.quietMilliseconds
+    quiet = goesOn ? min(2 * quiet, mostQuiet) : Self.quietMilliseconds
     (pending, told) = (nil, now)
     return summary
   }

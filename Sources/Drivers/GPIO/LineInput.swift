@@ -30,7 +30,7 @@ struct LineInput: Sendable {
   var pulses: PulseTotal?
   var frequency: FrequencyInput?
   var outputs: [LineOutput] = []
-  var losses = EdgeLossReport()
+  var losses: EdgeLossReport
   /// Of a count: when it was last reported, and whether it changed since.
   var countReported: Int64?
   var isCountChanged = false
@@ -57,6 +57,7 @@ struct LineInput: Sendable {
     self.definition = definition
     schema = DeviceSchema(name: definition.name, points: definition.points.map(\.name))
     debounce = Debounce(milliseconds: definition.debounceMilliseconds)
+    losses = EdgeLossReport(isOfGate: definition.needsEdges)
     let points = definition.points
     switch definition.purpose {
     case .level: chatter = ChatterLimit()

@@ -53,7 +53,10 @@ struct Area: Sendable {
     let known = past.flatMap(Self.number)
     balance = max(0, known ?? 0)
     // An area that had no gates began without people; what was not known before still is not.
-    let doubt = restored == nil ? reason : past == nil ? nil : "\(BadReason.notRead)"
+    let isDamaged = reason == PastEnding.damaged
+    let doubt =
+      restored == nil || (past == nil && isDamaged)
+      ? reason : past == nil ? nil : "\(BadReason.notRead)"
     isUnknown = known == nil && doubt != nil
     tell(
       HeadcountDetail(
@@ -128,7 +131,7 @@ struct Area: Sendable {
 
   /// An operator says how many people are there.
   mutating func set(to count: Int64, operator name: String, reason: String, at now: Timestamp) {
-    let previous = balance
+    let previous = isUnknown ? nil : balance
     balance = count
     isUnknown = false
     for index in gates.indices { gates[index].balance = 0 }

@@ -55,6 +55,9 @@ extension Agent {
       ending.waitForEnd(atMost: Self.linesEndSeconds)
       ending.intake.close()
       lines = nil
+      // A thread that hung is forgotten with its lines: nobody would tell that it turns again.
+      headcount.lines(areStuck: false)
+      board.lines(areStuck: false)
     } else if let lines {
       lines.use(definitions, totals: totals, doubt: past.doubt, definitions: digest)
     } else {

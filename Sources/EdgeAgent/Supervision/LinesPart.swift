@@ -94,13 +94,13 @@ final class LinesPart: Sendable {
     inputs?.cancel()
   }
 
-  /// Blocks until they have ended, at most `seconds`. Of counts that have not it tells that their
-  /// last sample may be missing: the next start goes on from the one before.
+  /// Blocks until they have ended, at most `seconds`. Of counts and lines of gates that have not it
+  /// tells that their last edges may be missing: the next start goes on from the sample before.
   func waitForEnd(atMost seconds: Double) {
     let (inputs, lines) = state.withLock { ($0.inputs, $0.lines) }
     guard let inputs, !inputs.waitForEnd(atMost: seconds) else { return }
     let statistics = inputs.statistics
-    for line in lines where line.isCount {
+    for line in lines where line.isCount || line.needsEdges {
       let detail = LineDetail(
         state: .countSuspect, reason: StuckFault.lines, count: statistics[line.name]?.total)
       board.accept(

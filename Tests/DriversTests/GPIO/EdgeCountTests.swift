@@ -75,6 +75,17 @@ struct EdgeCountTests {
     #expect(report.wakeTime == 424_000)
   }
 
+  @Test("A gate learns of each second's losses, however long they go on")
+  func gateLosses() {
+    var report = EdgeLossReport(isOfGate: true)
+    var told: [Int64] = []
+    for second in 0...120 {
+      report.note(.equalEdges, lost: 1)
+      if report.take(at: Int64(second) * 1000) != nil { told.append(Int64(second)) }
+    }
+    #expect(told == Array(0...120))
+  }
+
   @Test("The kernel's number of an event runs over without a gap, and never counts backwards")
   func wrappingSequence() {
     var sequence = EdgeSequence()

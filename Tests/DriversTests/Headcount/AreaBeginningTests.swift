@@ -84,6 +84,21 @@ struct AreaBeginningTests {
     #expect(next.newest("count") == .good(.int(9)))
   }
 
+  @Test("Gates that came later, and whose balance is damaged, do not begin at a good 0")
+  func damagedSinceWithoutGates() {
+    let sample = Sample(
+      device: DeviceSchema(name: "heading", points: ["count", "age", "reported"]),
+      time: Timestamp(monotonic: 0, offset: 0, clock: .synced),
+      outcomes: [PointOutcome(point: 0, outcome: .good(.int(7)))])
+    let play = Play(restored: sample, reason: "damaged")
+    #expect(play.beginning == ["warning began - damaged"])
+    play.enter()
+    #expect(play.newest("balance") == .bad(.notRead))
+    let orderly = Play(restored: sample, reason: "stop")
+    orderly.enter()
+    #expect(orderly.newest("balance") == .good(.int(1)))
+  }
+
   @Test(
     "That it goes on is told with how the time before ended; after no orderly end as a warning",
     arguments: [("stop", "info"), ("reload", "info"), ("unclean-stop", "warning")])
